@@ -1,0 +1,81 @@
+/**
+ * Every error a client can meet: its HTTP status and the sentence shown when the thrower gives none.
+ * Both APIs, the docs and the tests read this table; a status is looked up here, never passed along.
+ */
+export const ERRORS = {
+  invalid_request: { status: 400, message: 'The request is not valid.' },
+  invalid_json: { status: 400, message: 'The request body is not valid JSON.' },
+  invalid_multipart: { status: 400, message: 'The multipart body is broken.' },
+  unknown_field: { status: 400, message: 'The request has a field that does not exist here.' },
+  invalid_prompt: { status: 400, message: 'The prompt is not valid.' },
+  model_not_found: { status: 400, message: 'There is no such model.' },
+  unsupported_size: { status: 400, message: 'The model cannot make a video of this size.' },
+  unsupported_duration: { status: 400, message: 'The model cannot make a video of this length.' },
+  unsupported_input: { status: 400, message: 'The model does not take this input.' },
+  invalid_reference: { status: 400, message: 'The reference image cannot be used.' },
+  invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
+  video_not_completed: { status: 400, message: 'The video is not finished yet.' },
+  unauthorized: {
+    status: 401,
+    message: 'A valid API key is needed: send it as "Authorization: Bearer KEY" or "x-api-key: KEY".',
+  },
+  forbidden: { status: 403, message: 'This API key may not do that.' },
+  not_found: { status: 404, message: 'There is nothing at this path.' },
+  job_not_found: { status: 404, message: 'There is no such video.' },
+  content_not_found: { status: 404, message: 'This video has no such file.' },
+  method_not_allowed: { status: 405, message: 'This path does not answer to this method.' },
+  job_already_finished: { status: 409, message: 'The video is already finished.' },
+  job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
+  payload_too_large: { status: 413, message: 'The request body is too large.' },
+  unsupported_media_type: {
+    status: 415,
+    message: 'Send the body as application/json or multipart/form-data.',
+  },
+  range_not_satisfiable: { status: 416, message: 'The file has no such range.' },
+  rate_limit_exceeded: { status: 429, message: 'Too many requests: slow down.' },
+  internal_error: {
+    status: 500,
+    message: 'Something went wrong here. It has been logged with the request id.',
+  },
+  unavailable: { status: 503, message: 'The server cannot do this right now. Try again shortly.' },
+} as const satisfies Record<string, { status: number; message: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface AppErrorOptions {
+  /** The public sentence; the table's when left out. */
+  message?: string;
+  /** Public, machine-readable facts: what is allowed, which field, … */
+  details?: unknown;
+  /** The request field at fault, by its name on the wire. */
+  param?: string;
+  /** Seconds after which the same request may succeed (sent as `Retry-After`). */
+  retryAfterSeconds?: number;
+  cause?: unknown;
+}
+
+/** The one error class that services throw. Its message and details are public; its cause is only logged. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly details: unknown;
+  readonly param: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, options: AppErrorOptions = {}) {
+    super(options.message ?? ERRORS[code].message, { cause: options.cause });
+    this.code = code;
+    this.details = options.details;
+    this.param = options.param;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** The text of anything thrown. For logs and event rows, not for clients. */
+export function errorText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

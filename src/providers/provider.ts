@@ -1,0 +1,163 @@
+import type { Readable } from 'node:stream';
+import type { Json, JsonObject } from '../core/json.ts';
+import type { Micros } from '../core/money.ts';
+import type { ModelSpec, Size } from './model.ts';
+
+/** A first-frame image, already checked: its bytes and true type. */
+export interface ReferenceImage {
+  data: Buffer;
+  contentType: 'image/jpeg' | 'image/png' | 'image/webp';
+}
+
+/** What a user wants, after defaults and checks against the model. */
+export interface VideoRequest {
+  prompt: string;
+  seconds: number;
+  size: Size;
+  hasReference: boolean;
+}
+
+/**
+ * What will be asked of the upstream: decided when the job is created, stored on the job and on each attempt,
+ * and sent as it is. JSON only; no secrets, no image bytes.
+ */
+export interface Plan {
+  upstreamModel: string;
+  seconds: number;
+  size: Size;
+  /** The exact request the adapter will send, prompt included, in the adapter's own terms. */
+  request: JsonObject;
+  /** The expected price; 0 when free or unknown. */
+  quoteMicros: Micros;
+}
+
+/** The provider's token for work in flight. Opaque to the core; JSON only; no secrets and no signed URLs. */
+export type Operation = Json;
+
+/** Which file of a finished video. */
+export type Variant = 'video' | 'thumbnail' | 'spritesheet';
+
+export interface CallContext {
+  /** Aborts when the process stops or the caller gave up. */
+  signal: AbortSignal;
+}
+
+export interface SubmitContext extends CallContext {
+  /** Unique per attempt and the same each time that attempt is sent. */
+  idempotencyKey: string;
+  reference?: ReferenceImage;
+}
+
+/** What one check of the work in flight says. */
+export type PollResult =
+  | {
+      state: 'queued' | 'running';
+      /** 0 to 100, when the upstream says. */
+      progress?: number;
+      /** When to ask again, in ms, if the upstream says. */
+      nextMs?: number;
+    }
+  | { state: 'done'; costMicros?: Micros; /** What the upstream says it made. */ seconds?: number }
+  | ProviderFailure;
+
+/** A definite verdict: this work will never give a video. */
+export interface ProviderFailure {
+  state: 'failed';
+  /** snake_case: `moderation_blocked`, `cancelled`, `expired`, `no_output`, the upstream's own code, … */
+  code: string;
+  /** Public. */
+  message: string;
+  /** Whether the same request may succeed another time. */
+  retryable: boolean;
+  billed: boolean | 'unknown';
+}
+
+/** What looking for a lost submission found. */
+export type FindResult =
+  | { outcome: 'found'; operation: Operation }
+  /** It is surely not there: the upstream's list reaches back beyond the call and lacks it. */
+  | { outcome: 'absent' }
+  /** Cannot tell. */
+  | { outcome: 'unknown' };
+
+export interface FindQuery {
+  plan: Plan;
+  idempotencyKey: string;
+  /** When the call went out, ms since the epoch. */
+  sentAt: number;
+  /** Whether another attempt already owns this operation. */
+  isClaimed: (operation: Operation) => Promise<boolean>;
+}
+
+/** Bytes of one output. */
+export interface OutputStream {
+  body: Readable;
+  contentType: string | undefined;
+  /** Bytes of the whole output, if known. */
+  totalBytes: number | undefined;
+  /** Where `body` starts: the offset asked for, or 0 when the upstream cannot resume. */
+  offset: number;
+}
+
+/**
+ * An adapter for one connection. It knows no database, no storage and no environment, holds no state that matters,
+ * and makes exactly one attempt per call: retries, schedules and deadlines belong to the core.
+ * A method that is absent is a capability that is absent.
+ */
+export interface Provider {
+  /** What it can be asked for. May call the upstream; called at start and now and then. */
+  models(context: CallContext): Promise<ModelSpec[]>;
+  /** Pure: the exact upstream request for a request that fits the model. */
+  plan(request: VideoRequest, model: ModelSpec): Plan;
+  /**
+   * The paid call. Resolves only when the upstream has accepted; otherwise throws a `ProviderError` whose
+   * `outcome` says whether the upstream may have taken the work all the same.
+   */
+  submit(plan: Plan, context: SubmitContext): Promise<Operation>;
+  /** One check, no waiting. Throws `ProviderError` when the upstream could not be asked. */
+  poll(operation: Operation, context: CallContext): Promise<PollResult>;
+  /** Opens one output of finished work from a byte offset. Throws `ProviderError`. */
+  open(operation: Operation, variant: Variant, offset: number, context: CallContext): Promise<OutputStream>;
+  /** Asks the upstream to stop. Resolves with what came of it. */
+  cancel?(operation: Operation, context: CallContext): Promise<CancelOutcome>;
+  /** Looks for a submission whose answer was lost. */
+  find?(query: FindQuery, context: CallContext): Promise<FindResult>;
+  /** True when sending the same idempotency key again cannot create a second video. */
+  readonly resubmitIsSafe: boolean;
+}
+
+/** `cancelled`: stopped, not billed. `cancelled_billed`: stopped, but it costs. `too_late`: it was finished already. */
+export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
+
+/**
+ * Why a call to the upstream gave no answer to act on.
+ * - `unavailable`: the upstream surely did not take the request (refused, DNS, TLS, 503 with Retry-After, …).
+ * - `throttled`: as above, and it asks for patience (429).
+ * - `rejected`: it understood and said no (4xx): the same request will be refused again.
+ * - `unauthorized`: our credential is not accepted (401, 403).
+ * - `gone`: it does not know this operation or has no such output (404, 410).
+ * - `ambiguous`: nobody knows (time-out, reset, 5xx, an answer that cannot be read).
+ */
+export type ProviderErrorKind =
+  'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';
+
+export class ProviderError extends Error {
+  override readonly name = 'ProviderError';
+  readonly kind: ProviderErrorKind;
+  /** snake_case, public. */
+  readonly code: string;
+  /** How long the upstream asks us to wait. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    kind: ProviderErrorKind,
+    code: string,
+    message: string,
+    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
