@@ -23,7 +23,6 @@ export const ERRORS = {
   not_found: { status: 404, message: 'There is nothing at this path.' },
   job_not_found: { status: 404, message: 'There is no such video.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
-  method_not_allowed: { status: 405, message: 'This path does not answer to this method.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },

@@ -24,6 +24,8 @@ export interface ModelSpec {
   inputReference: boolean;
   /** Price of one second of output; undefined when nobody has said (known to be free is 0). */
   pricePerSecondMicros?: Micros;
+  /** Sizes (`WxH`) whose second costs something else than `pricePerSecondMicros`. */
+  pricePerSecondBySize?: Readonly<Record<string, Micros>>;
 }
 
 /** `WxH`, as on the wire. */
@@ -54,4 +56,13 @@ export function supportsSize(model: ModelSpec, size: Size): boolean {
   const fits = (value: number, low: number, high: number) =>
     Number.isInteger(value) && value % 2 === 0 && value >= low && value <= high;
   return fits(size.width, min.width, max.width) && fits(size.height, min.height, max.height);
+}
+
+/**
+ * The list price of a video in micro-dollars, or undefined when nobody has said what the model costs.
+ * The one place where it is computed: estimates, holds and an adapter's quote all come from here.
+ */
+export function priceMicros(model: ModelSpec, seconds: number, size: Size): Micros | undefined {
+  const perSecond = model.pricePerSecondBySize?.[sizeText(size)] ?? model.pricePerSecondMicros;
+  return perSecond === undefined ? undefined : Math.round(perSecond * seconds);
 }

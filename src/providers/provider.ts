@@ -15,6 +15,11 @@ export interface VideoRequest {
   seconds: number;
   size: Size;
   hasReference: boolean;
+  /**
+   * Fields that only some upstreams know (`seed`, `negative_prompt`, …), by their name on the wire. An adapter sends
+   * those it knows and leaves out the others.
+   */
+  extra?: JsonObject;
 }
 
 /**
@@ -83,7 +88,7 @@ export type FindResult =
 export interface FindQuery {
   plan: Plan;
   idempotencyKey: string;
-  /** When the call went out, ms since the epoch. */
+  /** When the call went out, ms since the epoch. Look only once it has ended: before that, nothing can be `absent`. */
   sentAt: number;
   /** Whether another attempt already owns this operation. */
   isClaimed: (operation: Operation) => Promise<boolean>;
@@ -111,18 +116,36 @@ export interface Provider {
   plan(request: VideoRequest, model: ModelSpec): Plan;
   /**
    * The paid call. Resolves only when the upstream has accepted; otherwise throws a `ProviderError` whose
-   * `outcome` says whether the upstream may have taken the work all the same.
+   * `kind` says whether the upstream may have taken the work all the same: only after `ambiguous` it may.
    */
   submit(plan: Plan, context: SubmitContext): Promise<Operation>;
   /** One check, no waiting. Throws `ProviderError` when the upstream could not be asked. */
   poll(operation: Operation, context: CallContext): Promise<PollResult>;
-  /** Opens one output of finished work from a byte offset. Throws `ProviderError`. */
+  /**
+   * Many checks at once, for upstreams that list: one answer per operation, in the same order; undefined where this
+   * look did not tell, and `poll` has to be asked. Throws `ProviderError` when the upstream could not be asked.
+   */
+  pollMany?(operations: readonly Operation[], context: CallContext): Promise<(PollResult | undefined)[]>;
+  /**
+   * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
+   * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.
+   * The body errors when the connection breaks off: open again from where it stopped.
+   */
   open(operation: Operation, variant: Variant, offset: number, context: CallContext): Promise<OutputStream>;
-  /** Asks the upstream to stop. Resolves with what came of it. */
+  /**
+   * Asks the upstream to stop. Resolves with what came of it; throws `ProviderError`, with kind `rejected` when this
+   * upstream will not or cannot stop it.
+   */
   cancel?(operation: Operation, context: CallContext): Promise<CancelOutcome>;
-  /** Looks for a submission whose answer was lost. */
+  /**
+   * Looks for a submission whose answer was lost. Adapters whose `resubmitIsSafe` is true may lack it or answer
+   * `unknown`: sending the same key again is the surer way.
+   */
   find?(query: FindQuery, context: CallContext): Promise<FindResult>;
-  /** True when sending the same idempotency key again cannot create a second video. */
+  /**
+   * True when sending the same idempotency key again cannot create a second video. Read it at the time of need: an
+   * adapter that learns it from its upstream (in `models`) may start with false.
+   */
   readonly resubmitIsSafe: boolean;
 }
 
@@ -131,12 +154,12 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
 
 /**
  * Why a call to the upstream gave no answer to act on.
- * - `unavailable`: the upstream surely did not take the request (refused, DNS, TLS, 503 with Retry-After, …).
+ * - `unavailable`: the upstream surely did not take the request (refused, DNS, TLS, blocked address).
  * - `throttled`: as above, and it asks for patience (429).
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
  * - `unauthorized`: our credential is not accepted (401, 403).
  * - `gone`: it does not know this operation or has no such output (404, 410).
- * - `ambiguous`: nobody knows (time-out, reset, 5xx, an answer that cannot be read).
+ * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be read).
  */
 export type ProviderErrorKind =
   'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';

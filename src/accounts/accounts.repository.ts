@@ -1,0 +1,81 @@
+import type { Kysely, Transaction } from 'kysely';
+import { newId, sha256 } from '../core/ids.ts';
+import type { DB } from '../database/schema.ts';
+import type { Principal } from './principal.ts';
+
+/** The user that the key of the settings belongs to. */
+const ADMIN_ID = 'usr_admin';
+/** Marks keys that come from the settings, so that a changed setting revokes its predecessor. */
+const SETTINGS_KEY_NAME = 'API_KEY setting';
+
+/** Who a key's hash stands for; nobody once it is revoked or expired. */
+export async function findPrincipal(
+  db: Kysely<DB>,
+  keyHash: string,
+  now: Date,
+): Promise<Principal | undefined> {
+  const row = await db
+    .selectFrom('api_keys')
+    .innerJoin('users', 'users.id', 'api_keys.user_id')
+    .select(['api_keys.id as keyId', 'users.id as userId', 'users.role as role'])
+    .where('api_keys.key_hash', '=', keyHash)
+    .where('api_keys.revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('api_keys.expires_at', 'is', null), eb('api_keys.expires_at', '>', now)]))
+    .executeTakeFirst();
+  return row;
+}
+
+/** Makes the given key the one admin key of the settings: creates what is missing, revokes former ones. */
+export async function adoptSettingsKey(db: Kysely<DB>, key: string, now: Date): Promise<void> {
+  const hash = sha256(key);
+  await db.transaction().execute(async (tx) => {
+    await tx
+      .insertInto('users')
+      .values({ id: ADMIN_ID, name: 'Admin', role: 'admin', created_at: now })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    await tx
+      .updateTable('api_keys')
+      .set({ revoked_at: now })
+      .where('user_id', '=', ADMIN_ID)
+      .where('name', '=', SETTINGS_KEY_NAME)
+      .where('key_hash', '<>', hash)
+      .where('revoked_at', 'is', null)
+      .execute();
+    await insertKey(tx, { userId: ADMIN_ID, name: SETTINGS_KEY_NAME, key }, now);
+  });
+}
+
+/** Stores a key as its hash; a key that is there already is made valid again. */
+export async function insertKey(
+  db: Kysely<DB> | Transaction<DB>,
+  { userId, name, key }: { userId: string; name: string; key: string },
+  now: Date,
+): Promise<void> {
+  const row = {
+    id: newId('key'),
+    user_id: userId,
+    name,
+    prefix: key.slice(0, 8),
+    key_hash: sha256(key),
+    created_at: now,
+  };
+  await db
+    .insertInto('api_keys')
+    .values(row)
+    .onConflict((conflict) => conflict.column('key_hash').doUpdateSet({ revoked_at: null }))
+    .execute();
+}
+
+export async function insertUser(
+  db: Kysely<DB>,
+  user: { name: string; role: Principal['role'] },
+  now: Date,
+): Promise<string> {
+  const id = newId('usr');
+  await db
+    .insertInto('users')
+    .values({ id, ...user, created_at: now })
+    .execute();
+  return id;
+}

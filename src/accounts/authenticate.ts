@@ -1,0 +1,63 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Kysely } from 'kysely';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import { sha256 } from '../core/ids.ts';
+import type { DB } from '../database/schema.ts';
+import { findPrincipal } from './accounts.repository.ts';
+import type { Principal } from './principal.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | undefined;
+  }
+}
+
+/** How long a process may go on believing a key, in ms: a revoked one is refused everywhere within this time. */
+const BELIEF_MS = 1000;
+const MAX_REMEMBERED = 10_000;
+
+/** Resolves the caller from the request's headers and puts it on the request. Throws `unauthorized`. */
+export type Authenticate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+
+interface Belief {
+  principal: Principal | undefined;
+  until: number;
+}
+
+/** Guards by API key. Only hashes are looked up and remembered, never the key itself. */
+export function createAuthenticate({ db, clock }: { db: Kysely<DB>; clock: Clock }): Authenticate {
+  const beliefs = new LRUCache<string, Belief>({ max: MAX_REMEMBERED });
+
+  async function resolve(key: string): Promise<Principal | undefined> {
+    const hash = sha256(key);
+    const now = clock.now();
+    const known = beliefs.get(hash);
+    if (known && known.until > now) return known.principal;
+    const principal = await findPrincipal(db, hash, new Date(now));
+    beliefs.set(hash, { principal, until: now + BELIEF_MS });
+    return principal;
+  }
+
+  return async (request) => {
+    const key = credential(request);
+    const principal = key === undefined ? undefined : await resolve(key);
+    if (!principal) {
+      throw new AppError('unauthorized', key === undefined ? {} : { message: 'This API key is not valid.' });
+    }
+    request.principal = principal;
+  };
+}
+
+/** The caller of a guarded route. */
+export function callerOf(request: FastifyRequest): Principal {
+  if (!request.principal) throw new AppError('unauthorized');
+  return request.principal;
+}
+
+function credential(request: FastifyRequest): string | undefined {
+  const header = request.headers['x-api-key'];
+  if (typeof header === 'string' && header !== '') return header;
+  return /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+}

@@ -1,0 +1,197 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { createAuthenticate } from './accounts/authenticate.ts';
+import { adoptSettingsKey } from './accounts/accounts.repository.ts';
+import type { Config } from './config.ts';
+import { createConnections } from './connections.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { createLifecycle } from './core/lifecycle.ts';
+import { createOutbound } from './core/outbound.ts';
+import { createListener } from './database/notify.ts';
+import { openDatabase } from './database/open.ts';
+import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
+import { createJobCache } from './jobs/job-cache.ts';
+import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
+import { createWriter } from './jobs/write.ts';
+import { createMedia } from './media/media.ts';
+import { createCatalog } from './providers/catalog.ts';
+import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createHttp } from './routes.ts';
+import type { Server } from './http/server.ts';
+import { openLocalStorage } from './storage/local-storage.ts';
+import { createMetrics } from './system/metrics.ts';
+import { resolveApiKey } from './api-key.ts';
+
+export interface App {
+  server: Server;
+  engine: EngineRunner;
+  jobs: JobsService;
+  /** The admin key that works, and whether it was generated here. */
+  apiKey: { key: string; generated: boolean };
+  /** Names of the models on offer, the default one first. */
+  models: string[];
+  /** Makes ready without beginning to work or to listen: tests move things by hand. */
+  prepare(): Promise<void>;
+  /** Begins to listen and to work, as the role says. Resolves with the address. */
+  start(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface AppOptions {
+  config: Config;
+  databaseUrl: string;
+  logger: FastifyBaseLogger;
+  /** Tests bring their own; everything in the app takes time from it. */
+  clock?: Clock;
+  bossClock?: QueueOptions['bossClock'];
+}
+
+/** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
+const STOP_TIMEOUT_MS = 6000;
+const SLOW_QUERY_MS = 500;
+
+/** Builds every part once, in order, each one's stop beside its start. The database has been migrated. */
+export async function createApp({
+  config,
+  databaseUrl: url,
+  logger: log,
+  ...options
+}: AppOptions): Promise<App> {
+  const clock = options.clock ?? systemClock;
+  const lifecycle = createLifecycle();
+  const tempDir = join(config.dataDir, 'tmp');
+  await rm(join(tempDir, 'simulator'), { recursive: true, force: true });
+  await mkdir(tempDir, { recursive: true });
+
+  const { maxConnections } = config.database;
+  const db = openDatabase({
+    url,
+    maxConnections,
+    log,
+    slowQueryMs: SLOW_QUERY_MS,
+    applicationName: 'sora-studio',
+  });
+  lifecycle.onStop('database', () => db.destroy());
+  const storage = await openLocalStorage(join(config.dataDir, 'storage'));
+  const outbound = createOutbound();
+  lifecycle.onStop('outbound', () => outbound.close());
+  const media = createMedia({ path: config.executablePath });
+  lifecycle.onStop('media', () => media.close());
+  const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
+  await adoptSettingsKey(db, apiKey.key, new Date(clock.now()));
+
+  const connections = createConnections(config, { clock, media, outbound });
+  const aliases = { ...soraAliases(config), ...config.aliases };
+  const catalog = createCatalog({
+    connections,
+    aliases,
+    ...(config.defaultModel === undefined ? {} : { defaultModel: config.defaultModel }),
+  });
+  await catalog.refresh({ signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) });
+
+  const queue = createQueue({
+    url,
+    log,
+    clock,
+    ...(options.bossClock ? { bossClock: options.bossClock } : {}),
+  });
+  lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
+  const cache = createJobCache();
+  const write = createWriter({
+    db,
+    queue,
+    clock,
+    onCommit(jobs) {
+      for (const { id } of jobs) cache.drop(id);
+      engine.wake();
+    },
+  });
+  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines: config.deadlines };
+  const engine = createEngineRunner(parts, queue);
+  const jobs = createJobsService({ ...parts, cache, onCreated: () => engine.wake() });
+
+  const listener = createListener({ url, log, clock });
+  lifecycle.onStop('listener', () => listener.stop());
+  listener.on('jobs', (id) => {
+    cache.drop(id);
+    engine.wake();
+  });
+  listener.onDisconnect(() => cache.reset(false));
+  listener.onReconnect(() => cache.reset(true));
+  await listener.ready();
+  cache.reset(true);
+
+  const metrics = createMetrics({ clock, countJobs: () => jobs.countByStatus() });
+  const server = await createHttp({
+    config,
+    version: await readVersion(),
+    logger: log,
+    clock,
+    jobs,
+    catalog,
+    metrics,
+    authenticate: createAuthenticate({ db, clock }),
+    checks: {
+      database: () => db.selectFrom('users').select('id').limit(1).execute(),
+      queue: () => queue.check(),
+      storage: () => storage.check(),
+    },
+  });
+  lifecycle.onStop('server', () => server.close());
+
+  const works = config.role !== 'api';
+  return {
+    server,
+    engine,
+    jobs,
+    apiKey,
+    models: modelNames(),
+    async prepare() {
+      await queue.start({ work: false });
+      await server.ready();
+    },
+    async start() {
+      await queue.start({ work: works });
+      if (works) {
+        engine.start();
+        lifecycle.onStop('engine', () => engine.stop());
+      }
+      await server.listen({ host: config.http.host, port: config.http.port });
+      return addressOf(server, config.http.host);
+    },
+    stop: () => lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
+  };
+
+  function modelNames(): string[] {
+    const standard = catalog.standard()?.model.id;
+    const names = [
+      ...catalog.list().map(({ model }) => model.id),
+      ...catalog.aliases().map((entry) => entry.alias),
+    ];
+    return [...new Set([standard, ...names])].filter((name) => name !== undefined);
+  }
+}
+
+const REFRESH_TIMEOUT_MS = 5000;
+
+/**
+ * With nothing but the simulator, programs written for Sora run on it; once there is a real upstream, its operator says
+ * what Sora's names stand for.
+ */
+function soraAliases(config: Config): Record<string, string> {
+  if (config.connections.length > 0) return {};
+  return { 'sora-2': 'simulator', 'sora-2-pro': 'simulator' };
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
+}
+
+function addressOf(server: Server, host: string): string {
+  const { port } = server.server.address() as AddressInfo;
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+}

@@ -1,0 +1,159 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import { Secret } from './core/secret.ts';
+import type { DialectName } from './providers/openai-videos/dialects.ts';
+import type { FaultRates } from './providers/simulator/faults.ts';
+import { readProvidersFile, type FileModel } from './providers-file.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+/** Everything the environment decides, checked and frozen. Each part is handed its slice. */
+export interface Config {
+  environment: Settings['NODE_ENV'];
+  role: Settings['ROLE'];
+  dataDir: string;
+  http: {
+    host: string;
+    port: number;
+    publicUrl: string | undefined;
+    bodyLimitBytes: number;
+    rateLimit: { max: number; windowMs: number };
+    createLimit: { max: number; windowMs: number };
+  };
+  log: { level: Settings['LOG_LEVEL']; pretty: boolean | undefined };
+  database: { url: string | undefined; maxConnections: number };
+  apiKey: Secret | undefined;
+  simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
+  connections: ConnectionConfig[];
+  defaultModel: string | undefined;
+  aliases: Record<string, string>;
+  deadlines: { overdueMs: number; giveUpMs: number };
+  /** Where programs are looked up (for ffmpeg). */
+  executablePath: string;
+  /** Whether npm started us: then the process ends when npm is gone. */
+  startedByNpm: boolean;
+}
+
+/** One configured `/v1/videos` server. */
+export interface ConnectionConfig {
+  name: string;
+  baseUrl: string;
+  apiKey: Secret | undefined;
+  dialect: DialectName | undefined;
+  timeoutMs: number;
+  maxRetries: number;
+  maxRunning: number;
+  models: FileModel[];
+}
+
+/** All that is wrong with the settings, in one message. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(`The settings have ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`);
+    this.problems = problems;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment of this process, with what a `.env` file in the working directory adds to it. */
+export function readEnvironment(): Environment {
+  const file = join(process.cwd(), '.env');
+  return { ...(existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}), ...process.env };
+}
+
+/** Pure but for reading PROVIDERS_FILE. Throws one `ConfigError` that lists every problem. */
+export function loadConfig(env: Environment): Config {
+  const { settings, problems } = readSettings(env);
+  const file = settings.PROVIDERS_FILE
+    ? readProvidersFile(resolve(settings.PROVIDERS_FILE))
+    : { file: { connections: [] }, problems: [] };
+  problems.push(...file.problems);
+  const connections = [...openAiConnection(settings), ...file.file.connections.map(fromFile)];
+  if (connections.filter((connection) => connection.name === 'openai').length > 1) {
+    problems.push(
+      'PROVIDERS_FILE names a connection `openai`, and OPENAI_API_KEY or OPENAI_BASE_URL makes another.',
+    );
+  }
+  if (settings.ROLE !== 'all' && settings.DATABASE_URL === undefined) {
+    problems.push(`ROLE=${settings.ROLE} needs DATABASE_URL: processes of several roles share one database.`);
+  }
+  if (settings.JOB_GIVE_UP < settings.JOB_DEADLINE)
+    problems.push('JOB_GIVE_UP must not be shorter than JOB_DEADLINE.');
+  const simulator = settings.SIMULATOR ?? true;
+  if (!simulator && connections.length === 0) {
+    problems.push(
+      'SIMULATOR is off and no other connection is set: there would be no model to make videos with.',
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return Object.freeze({
+    environment: settings.NODE_ENV,
+    role: settings.ROLE,
+    dataDir: resolve(settings.DATA_DIR),
+    http: {
+      host: settings.HOST,
+      port: settings.PORT,
+      publicUrl: settings.PUBLIC_URL,
+      bodyLimitBytes: settings.BODY_LIMIT,
+      rateLimit: { max: settings.RATE_LIMIT_MAX, windowMs: settings.RATE_LIMIT_WINDOW },
+      createLimit: { max: settings.CREATE_LIMIT_MAX, windowMs: settings.CREATE_LIMIT_WINDOW },
+    },
+    log: { level: settings.LOG_LEVEL, pretty: settings.LOG_PRETTY },
+    database: { url: settings.DATABASE_URL, maxConnections: settings.DATABASE_POOL_MAX },
+    apiKey: settings.API_KEY,
+    simulator: {
+      enabled: simulator,
+      speed: settings.SIMULATOR_SPEED,
+      faults: settings.SIMULATOR_FAULTS,
+      maxRunning: settings.MAX_RUNNING,
+    },
+    connections,
+    defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
+    aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    executablePath: env['PATH'] ?? '',
+    startedByNpm: env['npm_lifecycle_event'] !== undefined,
+  });
+
+  function fromFile(connection: (typeof file.file.connections)[number]): ConnectionConfig {
+    return {
+      name: connection.name,
+      baseUrl: connection.baseUrl,
+      apiKey: keyFrom(connection.apiKey, connection.name),
+      dialect: connection.dialect,
+      timeoutMs: connection.timeoutMs ?? settings.OPENAI_TIMEOUT,
+      maxRetries: connection.maxRetries ?? settings.OPENAI_MAX_RETRIES,
+      maxRunning: connection.maxRunning ?? settings.MAX_RUNNING,
+      models: connection.models ?? [],
+    };
+  }
+
+  function keyFrom(text: string | undefined, connection: string): Secret | undefined {
+    if (text === undefined || !text.startsWith('$')) return text === undefined ? undefined : new Secret(text);
+    const value = env[text.slice(1)];
+    if (value) return new Secret(value);
+    problems.push(`${text.slice(1)} is not set, but the connection ${connection} takes its key from it.`);
+    return undefined;
+  }
+}
+
+function openAiConnection(settings: Settings): ConnectionConfig[] {
+  if (settings.OPENAI_API_KEY === undefined && settings.OPENAI_BASE_URL === undefined) return [];
+  return [
+    {
+      name: 'openai',
+      baseUrl: settings.OPENAI_BASE_URL ?? 'https://api.openai.com/v1',
+      apiKey: settings.OPENAI_API_KEY,
+      dialect: undefined,
+      timeoutMs: settings.OPENAI_TIMEOUT,
+      maxRetries: settings.OPENAI_MAX_RETRIES,
+      maxRunning: settings.MAX_RUNNING,
+      models: settings.OPENAI_MODELS.map((id) => ({ id })),
+    },
+  ];
+}

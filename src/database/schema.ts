@@ -1,0 +1,100 @@
+import type { ColumnType, Generated } from 'kysely';
+import type { Json, JsonObject } from '../core/json.ts';
+
+/** A jsonb column: any JSON out, its text or a value in. */
+type JsonColumn<T> = ColumnType<T, string, string>;
+
+export interface UsersTable {
+  id: string;
+  name: string;
+  role: 'user' | 'admin';
+  created_at: Date;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  user_id: string;
+  name: string;
+  prefix: string;
+  key_hash: string;
+  created_at: Date;
+  expires_at: Date | null;
+  revoked_at: Date | null;
+}
+
+export interface JobsTable {
+  id: string;
+  owner_id: string;
+  api_key_id: string | null;
+  batch_id: string | null;
+  name: string | null;
+  status: 'pending' | 'processing' | 'completed' | 'failed' | 'cancelled';
+  stage: string;
+  progress: Generated<number>;
+  priority: Generated<number>;
+  model: string;
+  connection: string;
+  prompt: string;
+  seconds: number;
+  width: number;
+  height: number;
+  plan: JsonColumn<JsonObject>;
+  reference_key: string | null;
+  reference_type: string | null;
+  tags: Generated<string[]>;
+  metadata: ColumnType<Record<string, string>, string | undefined, string>;
+  webhook_url: string | null;
+  remixed_from: string | null;
+  due_at: Date;
+  tries: Generated<number>;
+  refusals: Generated<number>;
+  poll_count: Generated<number>;
+  deadline_at: Date | null;
+  cancel_outcome: 'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'unknown' | null;
+  error_code: string | null;
+  error_message: string | null;
+  error_retryable: boolean | null;
+  error_charged: boolean | null;
+  estimated_micros: Generated<number>;
+  charged_micros: number | null;
+  result: ColumnType<JsonObject | null, string | null | undefined, string | null>;
+  created_at: Date;
+  updated_at: Date;
+  started_at: Date | null;
+  estimated_at: Date | null;
+  finished_at: Date | null;
+  search: ColumnType<string, never, never>;
+}
+
+export interface AttemptsTable {
+  id: string;
+  job_id: string;
+  number: number;
+  connection: string;
+  state: 'intended' | 'sent' | 'accepted' | 'rejected' | 'unconfirmed';
+  plan: JsonColumn<JsonObject>;
+  operation: ColumnType<Json, string | null | undefined, string | null>;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: Date;
+  sent_at: Date | null;
+  settled_at: Date | null;
+}
+
+export interface EventsTable {
+  id: Generated<number>;
+  owner_id: string;
+  job_id: string | null;
+  type: string;
+  data: ColumnType<JsonObject, string, never>;
+  created_at: Date;
+}
+
+/** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
+export interface DB {
+  users: UsersTable;
+  api_keys: ApiKeysTable;
+  jobs: JobsTable;
+  attempts: AttemptsTable;
+  events: EventsTable;
+}

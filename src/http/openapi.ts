@@ -1,0 +1,47 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { Server } from './server.ts';
+
+export interface OpenApiOptions {
+  version: string;
+  publicUrl: string | undefined;
+}
+
+const DESCRIPTION = `Self-hosted video generation over any video model.
+
+The **native API** (\`/api/v1\`) speaks camelCase JSON in the envelope \`{ success, data }\`. The **OpenAI-compatible API**
+(\`/v1\`) speaks the wire format of OpenAI's Videos API: point an \`openai\` client at this server and keep your code.
+
+Send your API key as \`Authorization: Bearer KEY\` or as \`x-api-key: KEY\`.`;
+
+/** Collects the document while routes register; so register this before them. */
+export async function collectOpenApi(server: Server, options: OpenApiOptions): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Sora Studio', version: options.version, description: DESCRIPTION },
+      servers: [{ url: options.publicUrl ?? '/' }],
+      tags: [
+        { name: 'Videos', description: 'Create videos and follow them to the file.' },
+        { name: 'Models', description: 'What can be asked for.' },
+        { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },
+        { name: 'Operations', description: 'Running the server.' },
+      ],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'Your API key.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'Your API key.' },
+        },
+      },
+    },
+  });
+}
+
+/** Swagger UI at `/docs`, the document itself at `/openapi.json`. */
+export async function serveOpenApi(server: Server): Promise<void> {
+  await server.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } });
+  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
+}
+
+/** The security requirement of every guarded route: either way of sending the key. */
+export const KEY_REQUIRED = [{ bearer: [] }, { apiKey: [] }];

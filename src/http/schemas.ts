@@ -1,0 +1,39 @@
+import { type TSchema, Type } from 'typebox';
+
+/** `{ success: true, data }`. */
+export function Success<Data extends TSchema>(data: Data) {
+  return Type.Object({ success: Type.Literal(true), data });
+}
+
+export const Failure = Type.Object(
+  {
+    success: Type.Literal(false),
+    error: Type.Object({
+      code: Type.String({ description: 'Stable and machine-readable; docs/errors.md lists all of them.' }),
+      message: Type.String(),
+      details: Type.Optional(Type.Unknown()),
+      requestId: Type.String(),
+    }),
+  },
+  { title: 'Failure' },
+);
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'The request is wrong: `error.code` and `error.details` say how.',
+  401: 'No API key, or one that is not valid.',
+  404: 'There is no such thing, or it is not yours.',
+  409: 'It does not go with where the video stands.',
+  413: 'The body is too large.',
+  416: 'The file has no such range.',
+  429: 'Too many requests: wait for `Retry-After` seconds.',
+  503: 'Not right now.',
+};
+
+/** Documented failures of a route, by status. */
+export function failures(...statuses: number[]): Record<number, TSchema> {
+  return Object.fromEntries(
+    statuses.map((status) => [status, { ...Failure, description: REASONS[status] ?? 'Failed.' } as TSchema]),
+  );
+}
+
+export const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);

@@ -1,0 +1,88 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import multipart from '@fastify/multipart';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { Ajv, type Options as AjvOptions } from 'ajv';
+import addFormats from 'ajv-formats';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawServerDefault,
+} from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { newId } from '../core/ids.ts';
+
+export type Server = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface ServerOptions {
+  logger: FastifyBaseLogger;
+  bodyLimitBytes: number;
+  /** Largest uploaded file, in bytes. */
+  fileLimitBytes: number;
+}
+
+/** Requests slower than this are logged as warnings, in ms. */
+const SLOW_MS = 1000;
+
+/** A Fastify with what every route here relies on: strict bodies, request ids, security headers, quiet logs. */
+export async function createServer(options: ServerOptions): Promise<Server> {
+  const server = Fastify({
+    loggerInstance: options.logger,
+    bodyLimit: options.bodyLimitBytes,
+    genReqId: () => newId('req'),
+    requestIdHeader: false,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
+    forceCloseConnections: 'idle',
+    requestTimeout: 120_000,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  useStrictValidation(server);
+  await server.register(helmet, { contentSecurityPolicy: false, crossOriginResourcePolicy: false });
+  await server.register(cors, { origin: true, exposedHeaders: ['location', 'x-request-id', 'retry-after'] });
+  await server.register(multipart, {
+    limits: { fileSize: options.fileLimitBytes, files: 1, fields: 100, fieldSize: options.bodyLimitBytes },
+  });
+  server.decorateRequest('principal', undefined);
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  server.addHook('onResponse', (request, reply, done) => {
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    const fields = {
+      method: request.method,
+      path: request.routeOptions.url ?? 'unknown',
+      status: reply.statusCode,
+      ms,
+    };
+    if (ms > SLOW_MS && !isDownload(fields.path)) request.log.warn(fields, 'slow request');
+    else if (request.method === 'GET' || request.method === 'HEAD') request.log.debug(fields, 'request');
+    else request.log.info(fields, 'request');
+    done();
+  });
+  return server;
+}
+
+/** Bodies are taken at their word (`"4"` is not 4); query strings and paths are text and may be converted. */
+function useStrictValidation(server: Server): void {
+  const common: AjvOptions = { allErrors: true, removeAdditional: false, useDefaults: true, strict: false };
+  const strict = new Ajv({ ...common, coerceTypes: false });
+  const lenient = new Ajv({ ...common, coerceTypes: 'array' });
+  addFormats.default(strict);
+  addFormats.default(lenient);
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : lenient).compile(schema as object),
+  );
+}
+
+function isDownload(path: string): boolean {
+  return path.endsWith('/content');
+}

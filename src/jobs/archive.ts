@@ -1,0 +1,156 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorText } from '../core/errors.ts';
+import { MediaError } from '../media/media-error.ts';
+import type { VideoInfo } from '../media/video-info.ts';
+import { type Provider, ProviderError } from '../providers/provider.ts';
+import type { Task } from '../queue/queue.ts';
+import { findLiveAttempt } from './attempts.repository.ts';
+import { download, type Downloaded, hashFile, sizeOf } from './download.ts';
+import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { failJob } from './failure.ts';
+import type { Job, JobResult, StoredFile } from './job.ts';
+import { findJob } from './jobs.repository.ts';
+import { moveJob } from './moves.repository.ts';
+
+/** How often a file that arrives whole but is no playable video is fetched again before the job fails. */
+const BAD_FILE_TRIES = 3;
+/** How often a provider that says there is no file is asked again: some finish a little before their file is there. */
+const NO_FILE_TRIES = 5;
+/** The upstream may round; more than this and it is another video. Seconds, or a share of what was asked for. */
+const LENGTH_TOLERANCE = { seconds: 1, share: 0.25 };
+
+/**
+ * Copies a finished video into storage: download with resume, check, poster and sheet, then completion. Never leads to
+ * a new generation: a broken download is repeated, and only a verdict on the file itself fails the job. Throws to be
+ * run again.
+ */
+export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<void> {
+  const job = await findJob(parts.db, task.data.jobId);
+  if (job?.stage !== 'archiving') return;
+  const attempt = await findLiveAttempt(parts.db, job.id);
+  const provider = attempt && providerOf(parts.catalog, attempt.connection);
+  if (!attempt?.operation || !provider) throw new Error(`the connection ${job.connection} is not configured`);
+
+  const file = join(parts.tempDir, `${job.id}.part`);
+  try {
+    const downloaded = await fetchFile(parts, provider, attempt.operation, file, task);
+    const info = await parts.media.inspectVideo(file, { signal: task.stopping });
+    checkLength(job, info);
+    await keep(parts, job, file, downloaded, info, task.stopping);
+  } catch (error) {
+    const failure = verdict(error, task);
+    if (!failure) throw error;
+    await rm(file, { force: true });
+    if (!failure.isFinal) throw error;
+    await parts.write((write) => failJob(write, job.id, { ...failure, retryable: true, charged: null }));
+  }
+}
+
+async function fetchFile(
+  parts: EngineParts,
+  provider: Provider,
+  operation: NonNullable<Parameters<Provider['open']>[0]>,
+  file: string,
+  task: Task<JobTask>,
+): Promise<Downloaded> {
+  try {
+    return await download(provider, operation, file, task.stopping);
+  } catch (error) {
+    parts.log.debug(
+      { jobId: task.data.jobId, have: await sizeOf(file), error: errorText(error) },
+      'download broke off',
+    );
+    throw error;
+  }
+}
+
+function checkLength(job: Job, info: VideoInfo): void {
+  const tolerance = Math.max(LENGTH_TOLERANCE.seconds, job.seconds * LENGTH_TOLERANCE.share);
+  if (Math.abs(info.durationSeconds - job.seconds) <= tolerance) return;
+  const made = Math.round(info.durationSeconds * 10) / 10;
+  throw new MediaError('media_invalid', `The video is ${made} s long instead of ${job.seconds} s.`);
+}
+
+interface Verdict {
+  code: string;
+  message: string;
+  isFinal: boolean;
+}
+
+/** What an error says about the file itself; undefined when it says nothing and another try may do. */
+function verdict(error: unknown, task: Task<JobTask>): Verdict | undefined {
+  if (error instanceof MediaError && error.code === 'media_invalid') {
+    const message = `The provider's file cannot be used: ${error.message}`;
+    return { code: 'upstream_file_invalid', message, isFinal: task.retries + 1 >= BAD_FILE_TRIES };
+  }
+  if (error instanceof ProviderError && (error.kind === 'gone' || error.code === 'no_output')) {
+    const message = 'The provider says the video is finished but has no file for it.';
+    return { code: 'upstream_file_missing', message, isFinal: task.retries + 1 >= NO_FILE_TRIES };
+  }
+  if (error instanceof ProviderError && error.kind === 'rejected') {
+    return { code: error.code, message: error.message, isFinal: true };
+  }
+  return undefined;
+}
+
+async function keep(
+  parts: EngineParts,
+  job: Job,
+  file: string,
+  downloaded: Downloaded,
+  info: VideoInfo,
+  signal: AbortSignal,
+): Promise<void> {
+  const targets = {
+    poster: join(parts.tempDir, `${job.id}.webp`),
+    sheet: join(parts.tempDir, `${job.id}.jpg`),
+  };
+  const previews = await parts.media.makePreviews(file, targets, { signal });
+  const folder = `videos/${job.id.slice(-2)}/${job.id}`;
+  const video: StoredFile = {
+    key: `${folder}/video.${info.container}`,
+    sizeBytes: downloaded.sizeBytes,
+    sha256: downloaded.sha256,
+    contentType: CONTENT_TYPES[info.container],
+  };
+  const files: JobResult['files'] = { video };
+  if (previews.poster) {
+    files.thumbnail = await describe(targets.poster, `${folder}/thumbnail.webp`, 'image/webp');
+    await parts.storage.putFile(files.thumbnail.key, targets.poster, files.thumbnail);
+  }
+  if (previews.sheet) {
+    files.spritesheet = await describe(targets.sheet, `${folder}/spritesheet.jpg`, 'image/jpeg');
+    await parts.storage.putFile(files.spritesheet.key, targets.sheet, files.spritesheet);
+  }
+  await parts.storage.putFile(video.key, file, video);
+  const { width, height, codec, hasAudio, durationSeconds } = info;
+  const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files };
+  await complete(parts, job, result);
+}
+
+const CONTENT_TYPES = { mp4: 'video/mp4', mov: 'video/quicktime', webm: 'video/webm' } as const;
+
+async function describe(file: string, key: string, contentType: string): Promise<StoredFile> {
+  return { key, sizeBytes: await sizeOf(file), sha256: await hashFile(file), contentType };
+}
+
+async function complete(parts: EngineParts, job: Job, result: JobResult): Promise<void> {
+  const completed = await parts.write((write) =>
+    moveJob(
+      write,
+      job.id,
+      'complete',
+      {
+        progress: 100,
+        result: JSON.stringify(result),
+        charged_micros: job.charged_micros ?? job.estimated_micros,
+        estimated_at: null,
+      },
+      { sizeBytes: result.files.video.sizeBytes },
+    ),
+  );
+  if (completed) return;
+  // Cancelled meanwhile: nobody will ask for these files.
+  for (const file of Object.values(result.files)) await parts.storage.remove(file.key);
+}

@@ -1,0 +1,108 @@
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { Json } from '../core/json.ts';
+import type { AttemptsTable, DB } from '../database/schema.ts';
+
+/** One paid call for a job. */
+export type Attempt = Selectable<AttemptsTable>;
+
+export type AttemptState = Attempt['state'];
+
+/**
+ * - `intended`: committed before the call; the call has surely not been made.
+ * - `sent`: the call is being made, or was cut off while it was.
+ * - `accepted`: the upstream took it and gave an operation.
+ * - `rejected`: the upstream surely did not take it; nothing was paid.
+ * - `unconfirmed`: the answer was lost; it may have been taken.
+ */
+const ATTEMPT_TRANSITIONS: Record<AttemptState, readonly AttemptState[]> = {
+  intended: ['sent', 'rejected'],
+  sent: ['accepted', 'rejected', 'unconfirmed'],
+  unconfirmed: ['accepted', 'rejected'],
+  accepted: [],
+  rejected: [],
+};
+
+export async function insertAttempts(
+  tx: Transaction<DB>,
+  rows: { id: string; jobId: string; number: number; connection: string; plan: object }[],
+  now: Date,
+): Promise<void> {
+  const values = rows.map((row) => ({
+    id: row.id,
+    job_id: row.jobId,
+    number: row.number,
+    connection: row.connection,
+    state: 'intended' as const,
+    plan: JSON.stringify(row.plan),
+    created_at: now,
+  }));
+  if (values.length > 0) await tx.insertInto('attempts').values(values).execute();
+}
+
+export interface AttemptChange {
+  operation?: Json;
+  error?: { code: string; message: string };
+}
+
+/** Guarded like a job's move: returns nothing, and changes nothing, when the attempt is not where `to` may follow. */
+export async function moveAttempt(
+  db: Kysely<DB> | Transaction<DB>,
+  id: string,
+  to: AttemptState,
+  now: Date,
+  change: AttemptChange = {},
+): Promise<Attempt | undefined> {
+  const sources = (Object.keys(ATTEMPT_TRANSITIONS) as AttemptState[]).filter((from) =>
+    ATTEMPT_TRANSITIONS[from].includes(to),
+  );
+  return db
+    .updateTable('attempts')
+    .set({
+      state: to,
+      ...(to === 'sent' ? { sent_at: now } : {}),
+      ...(to === 'accepted' || to === 'rejected' ? { settled_at: now } : {}),
+      ...(change.operation !== undefined ? { operation: JSON.stringify(change.operation) } : {}),
+      ...(change.error ? { error_code: change.error.code, error_message: change.error.message } : {}),
+    })
+    .where('id', '=', id)
+    .where('state', 'in', sources)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+export async function findAttempt(
+  db: Kysely<DB> | Transaction<DB>,
+  id: string,
+): Promise<Attempt | undefined> {
+  return db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** The one attempt of a job that may have cost money: neither rejected nor superseded. */
+export async function findLiveAttempt(
+  db: Kysely<DB> | Transaction<DB>,
+  jobId: string,
+): Promise<Attempt | undefined> {
+  return db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('job_id', '=', jobId)
+    .where('state', '<>', 'rejected')
+    .executeTakeFirst();
+}
+
+/** Whether an attempt already owns this operation of the connection. */
+export async function isOperationClaimed(
+  db: Kysely<DB>,
+  connection: string,
+  operation: Json,
+): Promise<boolean> {
+  // As the unique index has it: operations may be too long to be indexed themselves.
+  const row = await db
+    .selectFrom('attempts')
+    .select('id')
+    .where('connection', '=', connection)
+    .where('operation', 'is not', null)
+    .where(sql<boolean>`md5(operation::text) = md5(${JSON.stringify(operation)}::jsonb::text)`)
+    .executeTakeFirst();
+  return row !== undefined;
+}

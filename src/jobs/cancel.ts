@@ -1,0 +1,81 @@
+import { sql } from 'kysely';
+import { AppError, errorText } from '../core/errors.ts';
+import { type CancelOutcome, ProviderError } from '../providers/provider.ts';
+import type { Task } from '../queue/queue.ts';
+import { findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
+import type { Job } from './job.ts';
+import { findJob, recordCancelOutcome } from './jobs.repository.ts';
+import { moveJob } from './moves.repository.ts';
+
+/** How long a client waits for the upstream's word; after that the task goes on alone. */
+const INLINE_TIMEOUT_MS = 5000;
+const TASK_DELAY_MS = 10_000;
+const STOP_TIMEOUT_MS = 20_000;
+
+/**
+ * Cancels an open job. First it is cancelled here, for good; then the upstream is asked to stop. Throws
+ * `job_already_finished` when it had come to its end before. Returns the job with what is known by then.
+ */
+export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
+  const cancelled = await parts.write(async (write) => {
+    // An attempt that has not been sent is withdrawn in the same breath: then nothing was and will be asked for.
+    const attempt = await findLiveAttempt(write.tx, id);
+    const withdrawn =
+      attempt?.state === 'intended' && (await moveAttempt(write.tx, attempt.id, 'rejected', write.now));
+    const notStarted = withdrawn ? sql<boolean>`true` : sql<boolean>`stage = 'queued'`;
+    const job = await moveJob(write, id, 'cancel', {
+      cancel_outcome: sql<
+        'not_started' | 'unknown'
+      >`case when ${notStarted} then 'not_started' else 'unknown' end`,
+      charged_micros: sql<number>`case when ${notStarted} then 0 end`,
+      estimated_at: null,
+    });
+    // Rolls the withdrawal back too: a finished job keeps its attempts as they are.
+    if (!job) throw new AppError('job_already_finished');
+    if (job.cancel_outcome === 'unknown') {
+      const startAfter = new Date(write.now.getTime() + TASK_DELAY_MS);
+      await write.queue.send(write.tx, TASKS.stop, [{ key: id, data: { jobId: id }, startAfter }]);
+    }
+    return job;
+  });
+  if (cancelled.cancel_outcome !== 'unknown') return cancelled;
+  try {
+    return (await stopUpstream(parts, id, AbortSignal.timeout(INLINE_TIMEOUT_MS))) ?? cancelled;
+  } catch (error) {
+    parts.log.info(
+      { jobId: id, error: errorText(error) },
+      'the provider has not answered the cancellation yet',
+    );
+    return cancelled;
+  }
+}
+
+/** The task behind it: asks until the upstream has said what came of it. */
+export async function stop(parts: EngineParts, task: Task<JobTask>): Promise<void> {
+  const patience = AbortSignal.any([task.stopping, AbortSignal.timeout(STOP_TIMEOUT_MS)]);
+  await stopUpstream(parts, task.data.jobId, patience);
+}
+
+async function stopUpstream(
+  parts: EngineParts,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<Job | undefined> {
+  const job = await findJob(parts.db, jobId);
+  if (job?.status !== 'cancelled' || job.cancel_outcome !== 'unknown') return job;
+  const attempt = await findLiveAttempt(parts.db, jobId);
+  if (attempt?.state !== 'accepted' || attempt.operation === null) return job;
+  const provider = providerOf(parts.catalog, attempt.connection);
+  if (!provider) return job;
+  const outcome = provider.cancel
+    ? await provider.cancel(attempt.operation, { signal }).catch(outcomeOfError)
+    : 'cancelled_billed';
+  return parts.write((write) => recordCancelOutcome(write, jobId, outcome));
+}
+
+/** Work that the upstream no longer knows cannot be stopped any more. */
+function outcomeOfError(error: unknown): CancelOutcome {
+  if (error instanceof ProviderError && error.kind === 'gone') return 'too_late';
+  throw error;
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type Operation, type Provider, ProviderError } from '../providers/provider.ts';
+
+/** Largest file taken from an upstream, in bytes. */
+const MAX_BYTES = 8 * 1024 ** 3;
+
+export interface Downloaded {
+  sizeBytes: number;
+  sha256: string;
+  /** What the upstream called it. */
+  contentType: string | undefined;
+}
+
+/**
+ * Brings a video to `file`, going on where a former try broke off if the upstream can. Checks the length; throws a
+ * `ProviderError` (`ambiguous`, code `download_incomplete`) when the stream ended early: what came is kept for the
+ * next try. The content is for the caller to judge.
+ */
+export async function download(
+  provider: Provider,
+  operation: Operation,
+  file: string,
+  signal: AbortSignal,
+): Promise<Downloaded> {
+  await mkdir(dirname(file), { recursive: true });
+  const have = await sizeOf(file);
+  const output = await provider.open(operation, 'video', have, { signal });
+  const resumed = output.offset > 0 && output.offset === have;
+  if (output.offset > 0 && !resumed) {
+    output.body.destroy();
+    throw new ProviderError(
+      'ambiguous',
+      'download_failed',
+      'the provider resumed at another place than asked for',
+    );
+  }
+  let received = output.offset;
+  await pipeline(
+    output.body,
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        received += chunk.length;
+        if (received > MAX_BYTES)
+          throw new ProviderError('rejected', 'file_too_large', 'the file is too large');
+        yield chunk;
+      }
+    },
+    createWriteStream(file, { flags: resumed ? 'a' : 'w' }),
+    { signal },
+  );
+  const sizeBytes = await sizeOf(file);
+  if (output.totalBytes !== undefined && sizeBytes !== output.totalBytes) {
+    if (sizeBytes > output.totalBytes) await rm(file, { force: true });
+    const message = `got ${sizeBytes} of ${output.totalBytes} bytes`;
+    throw new ProviderError('ambiguous', 'download_incomplete', message);
+  }
+  return { sizeBytes, sha256: await hashFile(file), contentType: output.contentType };
+}
+
+/** SHA-256 of a file's bytes, in hex. */
+export async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
+
+export async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+import { errorText } from '../core/errors.ts';
+import { type Loop, startLoop } from '../core/loop.ts';
+import type { Queue } from '../queue/queue.ts';
+import { admitWaiting } from './admission.ts';
+import { archive } from './archive.ts';
+import { stop } from './cancel.ts';
+import { connectionNames, type EngineParts, type JobTask, TASKS } from './engine.ts';
+import { pollDue } from './poll.ts';
+import { reconcile } from './reconcile.ts';
+import { rescue } from './rescue.ts';
+import { submit } from './submit.ts';
+
+const ADMISSION_INTERVAL_MS = 1000;
+const POLL_INTERVAL_MS = 500;
+const RESCUE_INTERVAL_MS = 30_000;
+const REFRESH_INTERVAL_MS = 5 * 60_000;
+
+export interface EngineRunner {
+  /** Begins to work: admission, polling and the net below, each in its loop. */
+  start(): void;
+  /** Something has changed that may give admission or polling something to do. */
+  wake(): void;
+  stop(): Promise<void>;
+  /** One round of everything that is due, in the order of a job's way; for tests. Returns how much was done. */
+  runOnce(): Promise<number>;
+}
+
+/** Declares the engine's tasks on the queue and drives what is not a task. */
+export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunner {
+  queue.define<JobTask>({
+    name: TASKS.submit,
+    concurrency: 8,
+    timeoutSeconds: 900,
+    handle: (task) => submit(parts, task),
+  });
+  queue.define<JobTask>({
+    name: TASKS.reconcile,
+    concurrency: 2,
+    timeoutSeconds: 900,
+    handle: (task) => reconcile(parts, task),
+  });
+  queue.define<JobTask>({
+    name: TASKS.archive,
+    concurrency: 4,
+    timeoutSeconds: 3600,
+    handle: (task) => archive(parts, task),
+  });
+  queue.define<JobTask>({
+    name: TASKS.stop,
+    concurrency: 2,
+    timeoutSeconds: 60,
+    handle: (task) => stop(parts, task),
+  });
+
+  const loops: Loop[] = [];
+  /** Those that a change of some job may give something to do. */
+  const wakeable: Loop[] = [];
+  const names = connectionNames(parts.catalog);
+
+  function loop(what: string, intervalMs: number, round: (signal: AbortSignal) => Promise<boolean>): Loop {
+    const onError = (error: unknown) =>
+      parts.log.error({ error: errorText(error) }, `${what} failed; it goes on`);
+    const started = startLoop({ clock: parts.clock, intervalMs, round, onError });
+    loops.push(started);
+    return started;
+  }
+
+  return {
+    start() {
+      wakeable.push(loop('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0));
+      for (const name of names) {
+        const poll = async (signal: AbortSignal) => (await pollDue(parts, name, signal)) > 0;
+        wakeable.push(loop('polling', POLL_INTERVAL_MS, poll));
+      }
+      loop('rescue', RESCUE_INTERVAL_MS, async () => (await rescue(parts)) > 0);
+      loop('model refresh', REFRESH_INTERVAL_MS, async (signal) => {
+        await parts.catalog.refresh({ signal });
+        return false;
+      });
+    },
+    wake() {
+      for (const entry of wakeable) entry.wake();
+    },
+    async stop() {
+      await Promise.all(loops.map((entry) => entry.stop()));
+    },
+    async runOnce() {
+      let done = await rescue(parts);
+      done += await admitWaiting(parts);
+      done += await queue.runDue();
+      for (const name of names) done += await pollDue(parts, name, new AbortController().signal);
+      return done;
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { Kysely } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { DB } from '../database/schema.ts';
+import type { Media } from '../media/media.ts';
+import type { Catalog, Connection } from '../providers/catalog.ts';
+import type { Provider } from '../providers/provider.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Writer } from './write.ts';
+
+/** What the steps of the engine are given. */
+export interface EngineParts {
+  db: Kysely<DB>;
+  write: Writer;
+  clock: Clock;
+  log: Log;
+  catalog: Catalog;
+  storage: Storage;
+  media: Media;
+  /** Folder for files under way; on the same file system as local storage. */
+  tempDir: string;
+  deadlines: Deadlines;
+}
+
+export interface Deadlines {
+  /** After this long in work a job is overdue: it is asked for less often, a late success is still kept. */
+  overdueMs: number;
+  /** After this long in work it fails. */
+  giveUpMs: number;
+}
+
+/** Names of the engine's tasks in the queue. */
+export const TASKS = {
+  submit: 'jobs.submit',
+  reconcile: 'jobs.reconcile',
+  archive: 'jobs.archive',
+  stop: 'jobs.stop',
+} as const;
+
+/** What every task of the engine carries. */
+export interface JobTask {
+  jobId: string;
+}
+
+/** A step that a rescue starts again when it has not come to an end by then, in ms. */
+export const STEP_RESCUE_MS = 5 * 60_000;
+
+/** The connection a job was routed to; undefined when the operator has taken it away. */
+export function providerOf(catalog: Catalog, name: string): Provider | undefined {
+  return catalog.connection(name)?.provider;
+}
+
+export function connectionNames(catalog: Catalog): string[] {
+  return catalog.connections.map((connection: Connection) => connection.name);
+}

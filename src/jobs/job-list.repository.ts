@@ -1,0 +1,135 @@
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { AppError } from '../core/errors.ts';
+import type { DB } from '../database/schema.ts';
+import type { Job, JobStatus } from './job.ts';
+
+export const SORTS = { createdAt: 'created_at', completedAt: 'finished_at' } as const;
+
+export type Sort = keyof typeof SORTS;
+
+export interface JobFilter {
+  ownerId: string;
+  status?: readonly JobStatus[] | undefined;
+  model?: readonly string[] | undefined;
+  provider?: string | undefined;
+  batchId?: string | undefined;
+  tag?: string | undefined;
+  /** Words to find in prompt and name; all of them, as in a web search. */
+  q?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+}
+
+export interface PageRequest {
+  sort: Sort;
+  order: 'asc' | 'desc';
+  limit: number;
+  /** Counted from 0; ignored when there is a cursor. */
+  offset: number;
+  /** From a former page's `nextCursor`. */
+  cursor?: string | undefined;
+}
+
+export interface JobPage {
+  jobs: Job[];
+  /** For the next page; absent on the last one. */
+  nextCursor: string | undefined;
+}
+
+type JobQuery<Output> = SelectQueryBuilder<DB, 'jobs', Output>;
+
+function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
+  let narrowed = query.where('owner_id', '=', filter.ownerId);
+  if (filter.status) narrowed = narrowed.where('status', 'in', [...filter.status]);
+  if (filter.model) narrowed = narrowed.where('model', 'in', [...filter.model]);
+  if (filter.provider !== undefined) narrowed = narrowed.where('connection', '=', filter.provider);
+  if (filter.batchId !== undefined) narrowed = narrowed.where('batch_id', '=', filter.batchId);
+  if (filter.tag !== undefined)
+    narrowed = narrowed.where('tags', '@>', sql<string[]>`array[${filter.tag}]::text[]`);
+  if (filter.q !== undefined) {
+    narrowed = narrowed.where(sql<boolean>`search @@ websearch_to_tsquery('simple', ${filter.q})`);
+  }
+  if (filter.from) narrowed = narrowed.where('created_at', '>=', filter.from);
+  if (filter.to) narrowed = narrowed.where('created_at', '<=', filter.to);
+  return narrowed;
+}
+
+/** One page in a stable order: the sort's column, then the id. */
+export async function pageJobs(db: Kysely<DB>, filter: JobFilter, page: PageRequest): Promise<JobPage> {
+  const column = SORTS[page.sort];
+  let query = filtered(db.selectFrom('jobs').selectAll(), filter)
+    .orderBy(column, page.order)
+    .orderBy('id', page.order)
+    .limit(page.limit + 1);
+  // Sorting by completion is about finished jobs; the others have no place in that order.
+  if (column === 'finished_at') query = query.where('finished_at', 'is not', null);
+  if (page.cursor === undefined) query = query.offset(page.offset);
+  else {
+    const { at, id } = decodeCursor(page.cursor, page);
+    const comparison = page.order === 'desc' ? sql`<` : sql`>`;
+    query = query.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
+  }
+  const rows = await query.execute();
+  const jobs = rows.slice(0, page.limit);
+  const last = jobs.at(-1);
+  return { jobs, nextCursor: rows.length > page.limit && last ? encodeCursor(last, page) : undefined };
+}
+
+/** Totals are exact up to here; beyond it, the planner's estimate is good enough and costs nothing. */
+const EXACT_UP_TO = 10_000;
+
+export async function countJobs(
+  db: Kysely<DB>,
+  filter: JobFilter,
+  sort: Sort,
+): Promise<{ total: number; isEstimate: boolean }> {
+  let matching = filtered(db.selectFrom('jobs').select(sql<number>`1`.as('one')), filter);
+  if (sort === 'completedAt') matching = matching.where('finished_at', 'is not', null);
+  const { total } = await db
+    .selectFrom(matching.limit(EXACT_UP_TO + 1).as('matching'))
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow();
+  if (Number(total) <= EXACT_UP_TO) return { total: Number(total), isEstimate: false };
+  const [plan] = await matching.explain<{ 'QUERY PLAN': { Plan: { 'Plan Rows': number } }[] }>('json');
+  const estimate = plan?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
+  return { total: Math.max(estimate, EXACT_UP_TO + 1), isEstimate: true };
+}
+
+/** The page after a job of the same owner, for clients that page by id. Undefined when there is no such job. */
+export async function cursorAfter(
+  db: Kysely<DB>,
+  ownerId: string,
+  id: string,
+  page: Pick<PageRequest, 'sort' | 'order'>,
+): Promise<string | undefined> {
+  const job = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('id', '=', id)
+    .where('owner_id', '=', ownerId)
+    .executeTakeFirst();
+  return job && encodeCursor(job, page);
+}
+
+type Order = Pick<PageRequest, 'sort' | 'order'>;
+
+function encodeCursor(job: Job, { sort, order }: Order): string {
+  const at = (job[SORTS[sort]] ?? job.created_at).toISOString();
+  return Buffer.from(JSON.stringify([sort, order, at, job.id])).toString('base64url');
+}
+
+function decodeCursor(cursor: string, { sort, order }: Order): { at: Date; id: string } {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (Array.isArray(value) && value[0] === sort && value[1] === order && typeof value[3] === 'string') {
+      const at = new Date(String(value[2]));
+      if (!Number.isNaN(at.getTime())) return { at, id: value[3] };
+    }
+  } catch {
+    // Not JSON: falls through to the same answer as any other text that is not a cursor.
+  }
+  throw new AppError('invalid_cursor', {
+    message: 'The cursor is not one that this server gave out for this sort and order.',
+    param: 'cursor',
+  });
+}

@@ -1,0 +1,101 @@
+import { microsToUsd } from '../core/money.ts';
+import { sizeText } from '../providers/model.ts';
+import { type Job, type JobStatus, priorityName, resultOf, type Priority } from './job.ts';
+
+/** A job as the native API shows it. Times are ISO 8601, money is USD. */
+export interface JobView {
+  jobId: string;
+  batchId: string | null;
+  name: string | null;
+  status: JobStatus;
+  progress: number;
+  stage: string;
+  model: string;
+  /** The upstream's own name of the model, where `model` is an alias or a qualified name. */
+  upstreamModel: string;
+  provider: string;
+  prompt: string;
+  duration: number;
+  resolution: string;
+  priority: Priority;
+  tags: string[];
+  metadata: Record<string, string>;
+  remixedFrom: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  completedAt: string | null;
+  estimatedCompletionTime: string | null;
+  cost: { estimatedUsd: number; chargedUsd: number | null };
+  error: { code: string; message: string; retryable: boolean; charged: boolean | null } | null;
+  result: ResultView | null;
+}
+
+export interface ResultView {
+  videoUrl: string;
+  thumbnailUrl: string | null;
+  spritesheetUrl: string | null;
+  duration: number;
+  resolution: string;
+  fileSize: number;
+  sha256: string;
+  contentType: string;
+}
+
+export function viewJob(job: Job): JobView {
+  return {
+    jobId: job.id,
+    batchId: job.batch_id,
+    name: job.name,
+    status: job.status,
+    progress: job.progress,
+    stage: job.stage,
+    model: job.model,
+    upstreamModel: String(job.plan['upstreamModel'] ?? job.model),
+    provider: job.connection,
+    prompt: job.prompt,
+    duration: job.seconds,
+    resolution: sizeText(job),
+    priority: priorityName(job.priority),
+    tags: job.tags,
+    metadata: job.metadata,
+    remixedFrom: job.remixed_from,
+    createdAt: job.created_at.toISOString(),
+    startedAt: job.started_at?.toISOString() ?? null,
+    completedAt: job.finished_at?.toISOString() ?? null,
+    estimatedCompletionTime: job.status === 'processing' ? (job.estimated_at?.toISOString() ?? null) : null,
+    cost: {
+      estimatedUsd: microsToUsd(job.estimated_micros),
+      chargedUsd: job.charged_micros === null ? null : microsToUsd(job.charged_micros),
+    },
+    error: viewError(job),
+    result: viewResult(job),
+  };
+}
+
+function viewError(job: Job): JobView['error'] {
+  if (job.error_code === null) return null;
+  return {
+    code: job.error_code,
+    message: job.error_message ?? '',
+    retryable: job.error_retryable ?? false,
+    charged: job.error_charged,
+  };
+}
+
+/** What a completed job has to show; paths on this server, so that they outlive any provider's links. */
+export function viewResult(job: Job): ResultView | null {
+  const result = resultOf(job);
+  if (!result) return null;
+  const { video, thumbnail, spritesheet } = result.files;
+  const content = `/api/v1/videos/${job.id}/content`;
+  return {
+    videoUrl: content,
+    thumbnailUrl: thumbnail ? `${content}?variant=thumbnail` : null,
+    spritesheetUrl: spritesheet ? `${content}?variant=spritesheet` : null,
+    duration: result.seconds,
+    resolution: sizeText(result),
+    fileSize: video.sizeBytes,
+    sha256: video.sha256,
+    contentType: video.contentType,
+  };
+}

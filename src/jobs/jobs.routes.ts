@@ -1,0 +1,220 @@
+import { Type } from 'typebox';
+import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
+import { sendContent } from '../http/content.ts';
+import { KEY_REQUIRED } from '../http/openapi.ts';
+import type { RateLimit } from '../http/rate-limit.ts';
+import { failures, Success } from '../http/schemas.ts';
+import type { Server } from '../http/server.ts';
+import { createBodyReader } from './create-body.ts';
+import { filenameOf, type Job } from './job.ts';
+import { readListQuery, paginationOf } from './list-query.ts';
+import { viewJob, viewResult } from './job-view.ts';
+import * as schemas from './jobs.schemas.ts';
+import type { JobsService } from './jobs.service.ts';
+
+export interface JobRoutesOptions {
+  jobs: JobsService;
+  authenticate: Authenticate;
+  createLimit: RateLimit;
+}
+
+/** `/api/v1/videos`. */
+export function registerJobRoutes(
+  server: Server,
+  { jobs, authenticate, createLimit }: JobRoutesOptions,
+): void {
+  const common = { tags: ['Videos'], security: KEY_REQUIRED };
+  server.addHook('onRequest', authenticate);
+
+  server.post(
+    '/videos',
+    {
+      onRequest: async (request, reply) => createLimit(callerOf(request).keyId, request, reply),
+      preValidation: createBodyReader(),
+      schema: {
+        ...common,
+        operationId: 'createVideo',
+        summary: 'Create a video',
+        description:
+          'Answers at once with a job; follow it with `GET /api/v1/videos/{jobId}`. JSON or multipart.',
+        consumes: ['application/json', 'multipart/form-data'],
+        body: schemas.CreateBody,
+        response: { 201: Success(schemas.JobSchema), ...failures(400, 401, 413, 429) },
+      },
+    },
+    async (request, reply) => {
+      const { duration, aspectRatio, aspect_ratio: snake, inputReference, ...rest } = request.body;
+      const uploaded = request.reference;
+      const job = await jobs.create(callerOf(request), {
+        ...rest,
+        seconds: duration,
+        aspectRatio: aspectRatio ?? snake,
+        reference: uploaded
+          ? { data: uploaded }
+          : inputReference === undefined
+            ? undefined
+            : { url: inputReference },
+      });
+      void reply.code(201).header('location', `/api/v1/videos/${job.id}`);
+      return { success: true as const, data: viewJob(job) };
+    },
+  );
+
+  server.get(
+    '/videos',
+    {
+      schema: {
+        ...common,
+        operationId: 'listVideos',
+        summary: 'List your videos',
+        querystring: schemas.ListQuery,
+        response: {
+          200: Type.Object({
+            success: Type.Literal(true),
+            data: Type.Array(schemas.JobSchema),
+            pagination: schemas.Pagination,
+          }),
+          ...failures(400, 401, 429),
+        },
+      },
+    },
+    async (request) => {
+      const { filter, page } = readListQuery(request.query);
+      const caller = callerOf(request);
+      const [found, count] = await Promise.all([
+        jobs.list(caller, filter, page),
+        jobs.count(caller, filter, page),
+      ]);
+      return {
+        success: true as const,
+        data: found.jobs.map(viewJob),
+        pagination: paginationOf(page, count, found.nextCursor),
+      };
+    },
+  );
+
+  server.get(
+    '/videos/:jobId',
+    {
+      schema: {
+        ...common,
+        operationId: 'getVideo',
+        summary: 'Get a video job',
+        params: schemas.JobId,
+        response: { 200: Success(schemas.JobSchema), ...failures(401, 404, 429) },
+      },
+    },
+    async (request, reply) => {
+      const { job, rendered } = await jobs.get(callerOf(request), request.params.jobId);
+      let body = rendered.get('native');
+      if (body === undefined) rendered.set('native', (body = nativeBody(job)));
+      // Rendered once per change of the job; past the serializer, which has nothing to add.
+      return reply.type('application/json; charset=utf-8').send(body as never);
+    },
+  );
+
+  server.get(
+    '/videos/:jobId/result',
+    {
+      schema: {
+        ...common,
+        operationId: 'getVideoResult',
+        summary: 'Get what a completed job made',
+        params: schemas.JobId,
+        response: { 200: Success(schemas.ResultSchema), ...failures(400, 401, 404) },
+      },
+    },
+    async (request) => {
+      const caller = callerOf(request);
+      await jobs.file(caller, request.params.jobId, 'video');
+      const result = viewResult((await jobs.get(caller, request.params.jobId)).job);
+      return { success: true as const, data: result as NonNullable<typeof result> };
+    },
+  );
+
+  server.get(
+    '/videos/:jobId/events',
+    {
+      schema: {
+        ...common,
+        operationId: 'listVideoEvents',
+        summary: 'What happened to a job, in order',
+        params: schemas.JobId,
+        response: { 200: Success(Type.Array(schemas.EventSchema)), ...failures(401, 404) },
+      },
+    },
+    async (request) => {
+      const events = await jobs.events(callerOf(request), request.params.jobId);
+      const data = events.map(({ id, type, createdAt, data }) => ({
+        id,
+        type,
+        createdAt: createdAt.toISOString(),
+        data,
+      }));
+      return { success: true as const, data };
+    },
+  );
+
+  server.route({
+    method: ['GET', 'HEAD'],
+    url: '/videos/:jobId/content',
+    schema: {
+      ...common,
+      summary: 'Download a file of a completed job',
+      description: 'Honours Range, If-Range, If-None-Match and HEAD.',
+      params: schemas.JobId,
+      querystring: schemas.ContentQuery,
+      response: failures(400, 401, 404, 416),
+    },
+    handler: async (request, reply) => {
+      const { variant = 'video', download = false } = request.query;
+      const file = await jobs.file(callerOf(request), request.params.jobId, variant);
+      const content = { ...file, filename: filenameOf(request.params.jobId, file.key), attachment: download };
+      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+    },
+  });
+
+  server.delete(
+    '/videos/:jobId',
+    {
+      schema: {
+        ...common,
+        operationId: 'cancelVideo',
+        summary: 'Cancel a job, or delete a finished one',
+        description: 'Cancels an open job; `?purge=true` deletes a finished one with its files.',
+        params: schemas.JobId,
+        querystring: schemas.DeleteQuery,
+        response: {
+          200: Success(Type.Union([schemas.CancelledSchema, schemas.PurgedSchema])),
+          ...failures(401, 404, 409),
+        },
+      },
+    },
+    async (request) => {
+      const { jobId } = request.params;
+      if (request.query.purge) {
+        await jobs.purge(callerOf(request), jobId);
+        return { success: true as const, data: { jobId, purged: true as const } };
+      }
+      const job = await jobs.cancel(callerOf(request), jobId);
+      return { success: true as const, data: { ...viewJob(job), cancellation: cancellationOf(job) } };
+    },
+  );
+}
+
+function nativeBody(job: Job): string {
+  return JSON.stringify({ success: true, data: viewJob(job) });
+}
+
+const CANCELLATIONS = {
+  not_started: 'It had not started: nothing was asked of the provider and nothing is charged.',
+  cancelled: 'The provider stopped it and charges nothing.',
+  cancelled_billed: 'It is cancelled, but the provider charges for it.',
+  too_late: 'The provider had finished it already and charges for it.',
+  unknown: 'It is cancelled here; the provider has been asked to stop and has not answered yet.',
+} as const;
+
+function cancellationOf(job: Job) {
+  const outcome = job.cancel_outcome ?? 'unknown';
+  return { outcome, message: CANCELLATIONS[outcome] };
+}

@@ -1,0 +1,156 @@
+import type { Readable } from 'node:stream';
+import type { Kysely } from 'kysely';
+import type { Principal } from '../accounts/principal.ts';
+import { AppError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { DB } from '../database/schema.ts';
+import type { EventRecord } from '../events/event.ts';
+import { listJobEvents } from '../events/events.repository.ts';
+import type { Variant } from '../providers/provider.ts';
+import type { ByteRange } from '../storage/storage.ts';
+import { cancelJob } from './cancel.ts';
+import type { EngineParts } from './engine.ts';
+import { type Job, type JobStatus, type Priority, PRIORITIES, resultOf, type StoredFile } from './job.ts';
+import type { CachedJob, JobCache } from './job-cache.ts';
+import {
+  countJobs,
+  cursorAfter,
+  type JobFilter,
+  type JobPage,
+  pageJobs,
+  type PageRequest,
+} from './job-list.repository.ts';
+import { countByStatus, deleteJob, findJob, insertJob } from './jobs.repository.ts';
+import { type ReferenceInput, storeReference } from './reference.ts';
+import { resolveRequest } from './video-request.ts';
+
+/** What a client asks for; checked against the model here. */
+export interface CreateJob {
+  prompt: string;
+  model?: string | undefined;
+  seconds?: number | undefined;
+  resolution?: string | undefined;
+  aspectRatio?: string | undefined;
+  reference?: ReferenceInput | undefined;
+  priority?: Priority | undefined;
+  name?: string | undefined;
+  tags?: string[] | undefined;
+  metadata?: Record<string, string> | undefined;
+  webhookUrl?: string | undefined;
+}
+
+export interface JobsService {
+  /** Checks, plans and commits a job. Nothing is stored when anything is wrong with it. */
+  create(caller: Principal, input: CreateJob): Promise<Job>;
+  /** Throws `job_not_found` for what is not there or not the caller's. The answer may come from memory. */
+  get(caller: Principal, id: string): Promise<CachedJob>;
+  list(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<JobPage>;
+  count(
+    caller: Principal,
+    filter: Omit<JobFilter, 'ownerId'>,
+    page: PageRequest,
+  ): ReturnType<typeof countJobs>;
+  /** The cursor of the page behind a job. Throws `job_not_found`. */
+  cursorAfter(caller: Principal, id: string, page: Pick<PageRequest, 'sort' | 'order'>): Promise<string>;
+  events(caller: Principal, id: string): Promise<EventRecord[]>;
+  /** Throws `job_already_finished`. */
+  cancel(caller: Principal, id: string): Promise<Job>;
+  /** Deletes a finished job and its files. Throws `job_not_finished`. */
+  purge(caller: Principal, id: string): Promise<Job>;
+  /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
+  file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
+  open(file: StoredFile, range?: ByteRange): Promise<Readable>;
+  /** Jobs of everybody, for the metrics. */
+  countByStatus(): Promise<Record<JobStatus, number>>;
+}
+
+export function createJobsService(
+  parts: EngineParts & { cache: JobCache; onCreated: () => void },
+): JobsService {
+  const { db, catalog, cache, storage, clock } = parts;
+  const load = (id: string) => findJob(db as Kysely<DB>, id);
+
+  async function owned(caller: Principal, id: string): Promise<CachedJob> {
+    const entry = await cache.get(id, load);
+    // Somebody else's is answered like nothing: an id gives nothing away.
+    if (entry?.job.owner_id !== caller.userId) throw new AppError('job_not_found');
+    return entry;
+  }
+
+  return {
+    async create(caller, input) {
+      const entry = catalog.resolve(input.model);
+      const wish = { ...input, hasReference: input.reference !== undefined };
+      const request = resolveRequest(wish, entry.model);
+      const plan = entry.connection.provider.plan(request, entry.model);
+      const reference = input.reference ? await storeReference(parts, input.reference) : null;
+      const job = await insertJob(db, {
+        id: newId('video'),
+        ownerId: caller.userId,
+        apiKeyId: caller.keyId,
+        name: input.name ?? null,
+        priority: PRIORITIES[input.priority ?? 'normal'],
+        model: entry.alias ?? entry.model.id,
+        connection: entry.connection.name,
+        prompt: request.prompt,
+        seconds: plan.seconds,
+        width: plan.size.width,
+        height: plan.size.height,
+        plan,
+        reference,
+        tags: input.tags ?? [],
+        metadata: input.metadata ?? {},
+        webhookUrl: input.webhookUrl ?? null,
+        estimatedMicros: plan.quoteMicros,
+        createdAt: new Date(clock.now()),
+      });
+      parts.onCreated();
+      return job;
+    },
+    get: owned,
+    list: (caller, filter, page) => pageJobs(db, { ...filter, ownerId: caller.userId }, page),
+    count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),
+    async cursorAfter(caller, id, page) {
+      const cursor = await cursorAfter(db, caller.userId, id, page);
+      if (cursor === undefined) throw new AppError('job_not_found', { param: 'after' });
+      return cursor;
+    },
+    async events(caller, id) {
+      await owned(caller, id);
+      return listJobEvents(db, caller.userId, id);
+    },
+    async cancel(caller, id) {
+      await owned(caller, id);
+      return cancelJob(parts, id);
+    },
+    async purge(caller, id) {
+      await owned(caller, id);
+      const job = await parts.write((write) => deleteJob(write, id));
+      if (!job) throw new AppError('job_not_finished');
+      // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
+      for (const file of Object.values(resultOf(job)?.files ?? {})) await storage.remove(file.key);
+      return job;
+    },
+    async file(caller, id, variant) {
+      const { job } = await owned(caller, id);
+      const result = resultOf(job);
+      if (!result)
+        throw new AppError('video_not_completed', {
+          message: unfinishedText(job),
+          details: { status: job.status },
+        });
+      const file = result.files[variant];
+      if (!file) throw new AppError('content_not_found', { message: `This video has no ${variant}.` });
+      return file;
+    },
+    open: (file, range) => storage.open(file.key, range),
+    countByStatus: () => countByStatus(db),
+  };
+}
+
+/** Why there is no file, in words that fit where the job stands. */
+export function unfinishedText(job: Job): string {
+  if (job.status === 'failed') return `The video failed: ${job.error_message ?? job.error_code}`;
+  if (job.status === 'cancelled') return 'The video was cancelled.';
+  return `The video is not finished yet: it is ${job.status}, ${job.progress} % done.`;
+}

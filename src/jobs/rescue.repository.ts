@@ -1,0 +1,37 @@
+import type { Kysely } from 'kysely';
+import type { DB } from '../database/schema.ts';
+import type { Write } from './write.ts';
+
+const LIMIT = 500;
+
+/** Jobs in work whose step should have come to an end by now: its task was lost, or its retries are used up. */
+export async function findStuckSteps(db: Kysely<DB>, now: Date): Promise<{ id: string; stage: string }[]> {
+  return db
+    .selectFrom('jobs')
+    .select(['id', 'stage'])
+    .where('status', '=', 'processing')
+    .where('stage', 'in', ['submitting', 'unconfirmed', 'archiving'])
+    .where('due_at', '<=', now)
+    .limit(LIMIT)
+    .execute();
+}
+
+/** Jobs that have been in work since before `startedBefore` and are in none of the steps that watch the clock themselves. */
+export async function findHopeless(
+  db: Kysely<DB>,
+  startedBefore: Date,
+): Promise<{ id: string; stage: string }[]> {
+  return db
+    .selectFrom('jobs')
+    .select(['id', 'stage'])
+    .where('status', '=', 'processing')
+    .where('stage', 'in', ['unconfirmed', 'needs_attention', 'archiving'])
+    .where('started_at', '<', startedBefore)
+    .limit(LIMIT)
+    .execute();
+}
+
+/** Gives stuck steps another span of time before they count as stuck again. */
+export async function postponeSteps(write: Write, ids: string[], until: Date): Promise<void> {
+  await write.tx.updateTable('jobs').set({ due_at: until }).where('id', 'in', ids).execute();
+}

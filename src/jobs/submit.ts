@@ -1,0 +1,164 @@
+import { type Backoff, backoffMs } from '../core/backoff.ts';
+import { errorText } from '../core/errors.ts';
+import { type Operation, type Plan, ProviderError } from '../providers/provider.ts';
+import type { Task } from '../queue/queue.ts';
+import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { type EngineParts, type JobTask, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
+import { type Failure, failJob } from './failure.ts';
+import type { Job } from './job.ts';
+import { findJob } from './jobs.repository.ts';
+import { moveJob } from './moves.repository.ts';
+import { readReference } from './reference.ts';
+import type { Write } from './write.ts';
+
+/** Waiting before a job that was surely not taken is offered again. */
+const REOFFER: Backoff = { baseMs: 2000, factor: 4, maxMs: 5 * 60_000 };
+/** A throttled connection asks for patience, not for giving up: such refusals are not counted. */
+const THROTTLED: Backoff = { baseMs: 1000, factor: 2, maxMs: 60_000 };
+
+/**
+ * Makes the one paid call of an attempt. The attempt is committed as `sent` before the call; found `sent` already, the
+ * call of a former run may have gone through, and nothing is called: reconcile finds out.
+ */
+export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<void> {
+  const { jobId } = task.data;
+  const job = await findJob(parts.db, jobId);
+  const attempt = job?.stage === 'submitting' ? await findLiveAttempt(parts.db, jobId) : undefined;
+  if (!job || !attempt) return;
+  if (attempt.state !== 'intended') return doubt(parts, attempt, 'interrupted', 'the call was cut off');
+
+  const provider = providerOf(parts.catalog, attempt.connection);
+  if (!provider) return refuse(parts, attempt, connectionMissing(attempt.connection));
+  const reference = await readReference(parts.storage, job);
+  const sent = await moveAttempt(parts.db, attempt.id, 'sent', new Date(parts.clock.now()));
+  if (!sent) return;
+
+  try {
+    const operation = await provider.submit(attempt.plan as unknown as Plan, {
+      idempotencyKey: attempt.id,
+      signal: task.signal,
+      ...(reference ? { reference } : {}),
+    });
+    await accept(parts, attempt, operation);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) {
+      parts.log.error({ jobId, error: errorText(error) }, 'submit went wrong in an unforeseen way');
+    }
+    await handleFailure(parts, job, attempt, error);
+  }
+}
+
+/** The upstream has the work: its operation is stored and polling begins. Also when the answer came late. */
+export async function accept(parts: EngineParts, attempt: Attempt, operation: Operation): Promise<void> {
+  await parts.write(async (write) => {
+    const accepted = await moveAttempt(write.tx, attempt.id, 'accepted', write.now, { operation });
+    if (!accepted) return;
+    const moved = await moveJob(
+      write,
+      attempt.job_id,
+      'accept',
+      { due_at: write.now },
+      { attempt: attempt.number },
+    );
+    // Cancelled meanwhile: the upstream has to be told.
+    if (!moved) await sendTask(write, TASKS.stop, attempt.job_id);
+  });
+}
+
+async function handleFailure(parts: EngineParts, job: Job, attempt: Attempt, error: unknown): Promise<void> {
+  if (!(error instanceof ProviderError) || error.kind === 'ambiguous') {
+    const code = error instanceof ProviderError ? error.code : 'unexpected';
+    return doubt(parts, attempt, code, errorText(error));
+  }
+  switch (error.kind) {
+    case 'throttled':
+      return requeue(
+        parts,
+        attempt,
+        error,
+        error.retryAfterMs ?? backoffMs(THROTTLED, Math.min(job.tries, 8)),
+      );
+    case 'unavailable':
+    case 'unauthorized': {
+      const limit = parts.catalog.connection(attempt.connection)?.maxRetries ?? 0;
+      if (job.refusals < limit) {
+        return requeue(parts, attempt, error, error.retryAfterMs ?? backoffMs(REOFFER, job.refusals), true);
+      }
+      return refuse(parts, attempt, failureOf(error, true));
+    }
+    case 'rejected':
+    case 'gone':
+      return refuse(parts, attempt, failureOf(error, false));
+  }
+}
+
+function failureOf(error: ProviderError, retryable: boolean): Failure {
+  return { code: error.code, message: error.message, retryable, charged: false };
+}
+
+function connectionMissing(name: string): Failure {
+  return {
+    code: 'connection_missing',
+    message: `The connection ${name} is no longer configured.`,
+    retryable: false,
+    charged: false,
+  };
+}
+
+/** Surely not taken, and asking again is no use. */
+async function refuse(parts: EngineParts, attempt: Attempt, failure: Failure): Promise<void> {
+  await parts.write(async (write) => {
+    await moveAttempt(write.tx, attempt.id, 'rejected', write.now, { error: failure });
+    await failJob(write, attempt.job_id, failure);
+  });
+}
+
+/** Surely not taken: back into the queue for later. */
+export async function requeue(
+  parts: EngineParts,
+  attempt: Attempt,
+  error: { code: string; message: string },
+  waitMs: number,
+  counts = false,
+): Promise<void> {
+  await parts.write(async (write) => {
+    const rejected = await moveAttempt(write.tx, attempt.id, 'rejected', write.now, { error });
+    if (!rejected) return;
+    const job = await findJob(write.tx, attempt.job_id);
+    if (!job) return;
+    await moveJob(
+      write,
+      job.id,
+      'requeue',
+      {
+        due_at: new Date(write.now.getTime() + waitMs),
+        started_at: null,
+        ...(counts ? { refusals: job.refusals + 1 } : {}),
+      },
+      { attempt: attempt.number, code: error.code, waitMs },
+    );
+  });
+}
+
+/** Nobody knows whether the upstream took it. */
+async function doubt(parts: EngineParts, attempt: Attempt, code: string, message: string): Promise<void> {
+  await parts.write(async (write) => {
+    const unconfirmed = await moveAttempt(write.tx, attempt.id, 'unconfirmed', write.now, {
+      error: { code, message },
+    });
+    if (!unconfirmed) return;
+    const due = new Date(write.now.getTime() + STEP_RESCUE_MS);
+    const moved = await moveJob(
+      write,
+      attempt.job_id,
+      'doubt',
+      { due_at: due },
+      { attempt: attempt.number, code },
+    );
+    await sendTask(write, moved ? TASKS.reconcile : TASKS.stop, attempt.job_id);
+  });
+}
+
+async function sendTask(write: Write, name: string, jobId: string): Promise<void> {
+  await write.queue.send(write.tx, name, [{ key: jobId, data: { jobId } }]);
+}

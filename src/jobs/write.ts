@@ -1,0 +1,43 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import type { DB } from '../database/schema.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { Job } from './job.ts';
+
+/** One transaction of the engine: its handle, and what it has changed so far. */
+export interface Write {
+  tx: Transaction<DB>;
+  queue: Queue;
+  now: Date;
+  /** Called by the repositories for each job they change or remove. */
+  changed(job: Pick<Job, 'id' | 'connection' | 'status'>): void;
+}
+
+export type ChangedJob = Pick<Job, 'id' | 'connection' | 'status'>;
+
+/**
+ * Runs SQL, and nothing but SQL, in one transaction; after the commit tells the listener which jobs changed.
+ * The only way the engine writes.
+ */
+export type Writer = <Result>(work: (write: Write) => Promise<Result>) => Promise<Result>;
+
+export function createWriter(parts: {
+  db: Kysely<DB>;
+  queue: Queue;
+  clock: Clock;
+  onCommit: (jobs: readonly ChangedJob[]) => void;
+}): Writer {
+  return async (work) => {
+    const changed: ChangedJob[] = [];
+    const result = await parts.db.transaction().execute((tx) =>
+      work({
+        tx,
+        queue: parts.queue,
+        now: new Date(parts.clock.now()),
+        changed: (job) => void changed.push(job),
+      }),
+    );
+    if (changed.length > 0) parts.onCommit(changed);
+    return result;
+  };
+}

@@ -1,0 +1,31 @@
+/** Where to write them. An existing file is replaced. */
+export interface PreviewTargets {
+  poster: string;
+  sheet: string;
+}
+
+/** What has been written. */
+export interface Previews {
+  poster: boolean;
+  sheet: boolean;
+  /** What decoded the video; `placeholder` when nothing could. */
+  source: 'ffmpeg' | 'webcodecs' | 'placeholder';
+  /** Why it is a placeholder. For logs. */
+  reason?: string;
+}
+
+/** Tiles of a sheet, in rows of four, evenly spread over the video. */
+export const TILES = 16;
+export const TILES_PER_ROW = 4;
+
+/** Fits a size into a box, keeping its shape, never enlarging; whole pixels, at least one. */
+export function fitInside(size: Size, box: Size): Size {
+  const scale = Math.min(1, box.width / size.width, box.height / size.height);
+  const whole = (value: number) => Math.max(1, Math.round(value * scale));
+  return { width: whole(size.width), height: whole(size.height) };
+}
+
+interface Size {
+  width: number;
+  height: number;
+}

@@ -1,0 +1,69 @@
+import { type Authenticate } from '../accounts/authenticate.ts';
+import { AppError } from '../core/errors.ts';
+import { KEY_REQUIRED } from '../http/openapi.ts';
+import type { Server } from '../http/server.ts';
+import { allowedSizes } from '../jobs/video-request.ts';
+import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { sizeText } from '../providers/model.ts';
+import { Type } from 'typebox';
+import { ModelsSchema, OpenAiFailure } from './videos.schemas.ts';
+
+/** `/v1/models`: what may be asked for, with what each can do under `sora_studio`. */
+export function registerOpenAiModelRoutes(
+  server: Server,
+  { catalog, authenticate }: { catalog: Catalog; authenticate: Authenticate },
+): void {
+  const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
+
+  server.get(
+    '/models',
+    {
+      onRequest: authenticate,
+      schema: { ...common, summary: 'List models', response: { 200: ModelsSchema, 401: OpenAiFailure } },
+    },
+    () => ({ object: 'list' as const, data: entries(catalog).map(viewModel) }),
+  );
+
+  server.get(
+    '/models/*',
+    {
+      onRequest: authenticate,
+      schema: {
+        ...common,
+        summary: 'Retrieve a model',
+        params: Type.Object({ '*': Type.String() }),
+        response: { 200: Type.Record(Type.String(), Type.Unknown()), 401: OpenAiFailure, 404: OpenAiFailure },
+      },
+    },
+    (request) => {
+      const found = entries(catalog).find((entry) => nameOf(entry) === request.params['*']);
+      if (!found) throw new AppError('not_found', { message: `There is no model "${request.params['*']}".` });
+      return viewModel(found);
+    },
+  );
+}
+
+function entries(catalog: Catalog): CatalogEntry[] {
+  return [...catalog.list(), ...catalog.aliases()];
+}
+
+function nameOf({ model, alias }: CatalogEntry): string {
+  return alias ?? model.id;
+}
+
+function viewModel(entry: CatalogEntry) {
+  const { model, connection } = entry;
+  return {
+    id: nameOf(entry),
+    object: 'model',
+    created: 0,
+    owned_by: connection.name,
+    sora_studio: {
+      seconds: 'min' in model.seconds ? model.seconds : [...model.seconds],
+      default_seconds: model.defaultSeconds,
+      sizes: allowedSizes(model),
+      default_size: sizeText(model.defaultSize),
+      input_reference: model.inputReference,
+    },
+  };
+}

@@ -1,0 +1,195 @@
+import type { TSchema } from 'typebox';
+import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import { sendContent } from '../http/content.ts';
+import { KEY_REQUIRED } from '../http/openapi.ts';
+import type { RateLimit } from '../http/rate-limit.ts';
+import type { Server } from '../http/server.ts';
+import { createBodyReader } from '../jobs/create-body.ts';
+import { filenameOf, type Job } from '../jobs/job.ts';
+import type { CreateJob, JobsService } from '../jobs/jobs.service.ts';
+import type { Catalog } from '../providers/catalog.ts';
+import { parseSize, supportsSeconds, supportsSize } from '../providers/model.ts';
+import { pollAfterMs, toVideo } from './translate.ts';
+import * as schemas from './videos.schemas.ts';
+
+export interface VideoRoutesOptions {
+  jobs: JobsService;
+  catalog: Catalog;
+  authenticate: Authenticate;
+  createLimit: RateLimit;
+  clock: Clock;
+}
+
+const ORDER = { sort: 'createdAt' } as const;
+const DEFAULT_LIMIT = 20;
+
+function failures(...statuses: number[]): Record<number, TSchema> {
+  return Object.fromEntries(statuses.map((status) => [status, schemas.OpenAiFailure]));
+}
+
+/** `/v1/videos`: the wire format of OpenAI's Videos API over the same jobs. */
+export function registerVideoRoutes(server: Server, options: VideoRoutesOptions): void {
+  const { jobs, catalog, clock } = options;
+  const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
+  server.addHook('onRequest', options.authenticate);
+  server.addHook('onSend', async (_request, reply) => {
+    void reply.headers({
+      'openai-version': '2020-10-01',
+      'openai-processing-ms': Math.round(reply.elapsedTime),
+    });
+  });
+
+  server.post(
+    '/videos',
+    {
+      onRequest: async (request, reply) => options.createLimit(callerOf(request).keyId, request, reply),
+      preValidation: createBodyReader(),
+      schema: {
+        ...common,
+        summary: 'Create a video',
+        consumes: ['application/json', 'multipart/form-data'],
+        body: schemas.CreateVideoBody,
+        response: { 200: schemas.VideoSchema, ...failures(400, 401, 413, 429) },
+      },
+    },
+    async (request, reply) => {
+      const wish = withDefaults(readCreate(request.body, request.reference), catalog);
+      const job = await jobs.create(callerOf(request), wish);
+      void reply.headers(pollHeaders(job));
+      return toVideo(job);
+    },
+  );
+
+  server.get(
+    '/videos',
+    {
+      schema: {
+        ...common,
+        summary: 'List videos',
+        querystring: schemas.ListVideosQuery,
+        response: { 200: schemas.VideoListSchema, ...failures(400, 401, 404) },
+      },
+    },
+    async (request) => {
+      const { after, limit = DEFAULT_LIMIT, order = 'desc' } = request.query;
+      const caller = callerOf(request);
+      const cursor =
+        after === undefined ? undefined : await jobs.cursorAfter(caller, after, { ...ORDER, order });
+      const page = { ...ORDER, order, limit: Math.max(1, limit), offset: 0, cursor };
+      const found = await jobs.list(caller, {}, page);
+      const data = found.jobs.slice(0, limit).map(toVideo);
+      const hasMore = found.nextCursor !== undefined || data.length < found.jobs.length;
+      return {
+        object: 'list' as const,
+        data,
+        first_id: data[0]?.id ?? null,
+        last_id: data.at(-1)?.id ?? null,
+        has_more: hasMore,
+      };
+    },
+  );
+
+  server.get(
+    '/videos/:video_id',
+    {
+      schema: {
+        ...common,
+        summary: 'Retrieve a video',
+        params: schemas.VideoId,
+        response: { 200: schemas.VideoSchema, ...failures(401, 404) },
+      },
+    },
+    async (request, reply) => {
+      const { job, rendered } = await jobs.get(callerOf(request), request.params.video_id);
+      let body = rendered.get('openai');
+      if (body === undefined) rendered.set('openai', (body = JSON.stringify(toVideo(job))));
+      void reply.headers(pollHeaders(job));
+      return reply.type('application/json; charset=utf-8').send(body as never);
+    },
+  );
+
+  server.route({
+    method: ['GET', 'HEAD'],
+    url: '/videos/:video_id/content',
+    schema: {
+      ...common,
+      summary: 'Download a video, its thumbnail (webp) or its spritesheet (jpg)',
+      params: schemas.VideoId,
+      querystring: schemas.VideoContentQuery,
+      response: failures(400, 401, 404, 416),
+    },
+    handler: async (request, reply) => {
+      const { variant = 'video' } = request.query;
+      const id = request.params.video_id;
+      const file = await jobs.file(callerOf(request), id, variant);
+      const content = { ...file, filename: filenameOf(id, file.key), attachment: false };
+      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+    },
+  });
+
+  server.delete(
+    '/videos/:video_id',
+    {
+      schema: {
+        ...common,
+        summary: 'Delete a video',
+        description: 'One that is not finished is cancelled first: the upstream is asked to stop.',
+        params: schemas.VideoId,
+        response: { 200: schemas.DeletedSchema, ...failures(401, 404) },
+      },
+    },
+    async (request) => {
+      const caller = callerOf(request);
+      const id = request.params.video_id;
+      await remove(caller, id);
+      return { id, object: 'video.deleted' as const, deleted: true as const };
+    },
+  );
+
+  async function remove(caller: ReturnType<typeof callerOf>, id: string): Promise<void> {
+    const cancelled = await jobs.cancel(caller, id).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'job_already_finished') return undefined;
+      throw error;
+    });
+    // While the provider has not said what came of it, the row stays for the task that goes on asking.
+    if (cancelled?.cancel_outcome !== 'unknown') await jobs.purge(caller, id);
+  }
+
+  function pollHeaders(job: Job): Record<string, number> {
+    const ms = pollAfterMs(job, clock.now());
+    return ms === undefined ? {} : { 'openai-poll-after-ms': ms };
+  }
+}
+
+function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateJob {
+  const { prompt, model, seconds, size, input_reference: reference } = body;
+  if (reference && 'file_id' in reference) {
+    throw new AppError('invalid_reference', {
+      message: 'Uploaded files cannot be named by id here: send the image itself or a data URL.',
+      param: 'input_reference',
+    });
+  }
+  if (size !== undefined && !parseSize(size)) {
+    throw new AppError('invalid_request', { message: 'size looks like 1280x720.', param: 'size' });
+  }
+  return {
+    prompt,
+    model,
+    seconds: seconds === undefined ? undefined : Number(seconds),
+    resolution: size,
+    reference: uploaded ? { data: uploaded } : reference ? { url: reference.image_url } : undefined,
+  };
+}
+
+/** The format's own defaults, four seconds upright, where the model can do them; else the model's. */
+function withDefaults(wish: CreateJob, catalog: Catalog): CreateJob {
+  const { model } = catalog.resolve(wish.model);
+  const upright = { width: 720, height: 1280 };
+  return {
+    ...wish,
+    seconds: wish.seconds ?? (supportsSeconds(model, 4) ? 4 : undefined),
+    resolution: wish.resolution ?? (supportsSize(model, upright) ? '720x1280' : undefined),
+  };
+}

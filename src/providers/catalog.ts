@@ -1,0 +1,147 @@
+import { AppError, errorText } from '../core/errors.ts';
+import type { ModelSpec } from './model.ts';
+import type { CallContext, Provider } from './provider.ts';
+
+/** A configured provider account. */
+export interface Connection {
+  /** Unique; letters, digits, `-` and `_`. */
+  name: string;
+  /** Which adapter speaks to it: `simulator`, `openai-videos`, … */
+  adapter: string;
+  provider: Provider;
+  /** How many videos may be under way there at once. */
+  maxRunning: number;
+  /** How often a job is offered again when the upstream surely did not take it; throttling is not counted. */
+  maxRetries: number;
+  /** What the operator knows better than the provider, by the provider's own model id: prices above all. */
+  overrides?: Readonly<Record<string, Partial<Omit<ModelSpec, 'id' | 'upstreamModel'>>>>;
+}
+
+/** One model as clients may ask for it; `model.id` is unique over all connections. */
+export interface CatalogEntry {
+  connection: Connection;
+  model: ModelSpec;
+  /** The alias that was asked for, when it was one. */
+  alias?: string;
+}
+
+export interface RefreshResult {
+  connection: string;
+  models: number;
+  /** Why the list could not be had; the former one stays in force. For logs. */
+  error?: string;
+}
+
+export interface Catalog {
+  readonly connections: readonly Connection[];
+  connection(name: string): Connection | undefined;
+  /** Asks every connection for its models, all at once. Never rejects. Calling it now and then is the caller's job. */
+  refresh(context: CallContext): Promise<RefreshResult[]>;
+  /** Every model, in the order of the connections; aliases are not repeated. */
+  list(): CatalogEntry[];
+  /** Aliases whose target exists now, with it. */
+  aliases(): CatalogEntry[];
+  /** What a request without a model gets; undefined when nothing is on offer. */
+  standard(): CatalogEntry | undefined;
+  /**
+   * The model for a name: an alias, a model id, or `connection/model`; the default model when no name is given.
+   * Throws `model_not_found` with the names in `details.models`.
+   */
+  resolve(name?: string): CatalogEntry;
+}
+
+export interface CatalogOptions {
+  /** In order of preference: where two offer the same model id, the first one gets the bare name. */
+  connections: readonly Connection[];
+  /** Other names for models, one level deep: `{ 'sora-2': 'veo-3.1-fast' }`. An alias wins over a model's own name. */
+  aliases?: Readonly<Record<string, string>>;
+  /** Used when a request names no model; the first model of the first connection when left out. */
+  defaultModel?: string;
+}
+
+/** Knows what can be asked for and who makes it. Empty until the first `refresh`. */
+export function createCatalog(options: CatalogOptions): Catalog {
+  const { connections } = options;
+  const aliases = new Map(Object.entries(options.aliases ?? {}));
+  const offers = new Map<string, ModelSpec[]>();
+  let names = new Map<string, CatalogEntry>();
+
+  async function refreshOne(connection: Connection, context: CallContext): Promise<RefreshResult> {
+    try {
+      const models = await connection.provider.models(context);
+      offers.set(
+        connection.name,
+        models.map((model) => ({ ...model, ...connection.overrides?.[model.id] })),
+      );
+      return { connection: connection.name, models: models.length };
+    } catch (error) {
+      const models = offers.get(connection.name)?.length ?? 0;
+      return { connection: connection.name, models, error: errorText(error) };
+    }
+  }
+
+  function find(name: string): CatalogEntry | undefined {
+    const direct = names.get(name);
+    if (direct) return direct;
+    const slash = name.indexOf('/');
+    const [owner, id] = [name.slice(0, slash), name.slice(slash + 1)];
+    if (slash < 1 || !offers.get(owner)?.some((model) => model.id === id)) return undefined;
+    const bare = names.get(id);
+    return bare?.connection.name === owner ? bare : undefined;
+  }
+
+  function resolve(name?: string): CatalogEntry {
+    const wanted = name ?? options.defaultModel;
+    if (wanted === undefined) {
+      const [first] = names.values();
+      if (first) return first;
+      throw new AppError('model_not_found', { message: 'No model is available.', details: { models: [] } });
+    }
+    const target = aliases.get(wanted);
+    const entry = find(target ?? wanted);
+    if (entry) return target === undefined ? entry : { ...entry, alias: wanted };
+    const why = target === undefined ? '' : ` It stands for "${target}", which nobody offers now.`;
+    throw new AppError('model_not_found', {
+      message: `There is no model "${wanted}".${why}`,
+      param: 'model',
+      details: { models: [...new Set([...names.keys(), ...aliases.keys()])] },
+    });
+  }
+
+  return {
+    connections,
+    connection: (name) => connections.find((connection) => connection.name === name),
+    async refresh(context) {
+      const results = await Promise.all(connections.map((connection) => refreshOne(connection, context)));
+      names = nameModels(connections, offers);
+      return results;
+    },
+    list: () => [...names.values()],
+    aliases: () =>
+      [...aliases].flatMap(([alias, target]) => {
+        const entry = find(target);
+        return entry ? [{ ...entry, alias }] : [];
+      }),
+    standard: () => (names.size === 0 ? undefined : resolve()),
+    resolve,
+  };
+}
+
+/** Gives every model its unique name: its own id for the first connection that has it, `connection/id` for the others. */
+function nameModels(
+  connections: readonly Connection[],
+  offers: ReadonlyMap<string, ModelSpec[]>,
+): Map<string, CatalogEntry> {
+  const owners = new Map<string, string>();
+  for (const { name } of connections) {
+    for (const { id } of offers.get(name) ?? []) if (!owners.has(id)) owners.set(id, name);
+  }
+  const names = new Map<string, CatalogEntry>();
+  for (const connection of connections) {
+    for (const model of offers.get(connection.name) ?? []) {
+      const id = owners.get(model.id) === connection.name ? model.id : `${connection.name}/${model.id}`;
+      if (!names.has(id)) names.set(id, { connection, model: { ...model, id } });
+    }
+  }
+  return names;
+}

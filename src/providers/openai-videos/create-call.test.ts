@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { FormData } from '../../core/outbound.ts';
+import type { UpstreamAnswer } from '../upstream.ts';
+import { createCall, encodingAskedFor } from './create-call.ts';
+import { DIALECTS } from './dialects.ts';
+
+const image = { data: Buffer.from('bytes'), contentType: 'image/webp' } as const;
+const url = `data:image/webp;base64,${image.data.toString('base64')}`;
+
+function answer(status: number, json: unknown): UpstreamAnswer {
+  return { status, headers: {}, json, text: JSON.stringify(json) };
+}
+
+describe('a create call', () => {
+  it('carries the image in JSON where the dialect wants it', () => {
+    const fields = { prompt: 'x' };
+    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS.generic).body))).toEqual({
+      prompt: 'x',
+      input_reference: { image_url: url },
+    });
+    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS['llm-gateway']).body))).toEqual({
+      prompt: 'x',
+      image: url,
+    });
+    expect(fields).toEqual({ prompt: 'x' });
+  });
+
+  it('carries everything as text and a file in a form', async () => {
+    const { body, headers } = createCall(
+      { prompt: 'x', seed: 7, lora: { a: 1 }, none: null },
+      image,
+      'multipart',
+      DIALECTS.generic,
+    );
+    if (!(body instanceof FormData)) throw new Error('not a form');
+    const { input_reference: file, ...fields } = Object.fromEntries(body.entries());
+    expect(fields).toEqual({ prompt: 'x', seed: '7', lora: '{"a":1}' });
+    expect(file).toMatchObject({ name: 'reference.webp', type: 'image/webp', size: 5 });
+    expect(headers).toEqual({});
+  });
+});
+
+describe('the encoding a refusal asks for', () => {
+  const fieldRequired = { detail: [{ type: 'missing', loc: ['body', 'prompt'], msg: 'Field required' }] };
+  it.each([
+    [415, {}, 'json', 'multipart'],
+    [415, {}, 'multipart', 'json'],
+    [422, fieldRequired, 'json', 'multipart'],
+    [400, { error: { message: 'Expected multipart/form-data' } }, 'json', 'multipart'],
+    [400, { error: 'Content-Type must be application/json' }, 'multipart', 'json'],
+    [400, { error: { message: 'The prompt is blocked' } }, 'json', undefined],
+    [400, { error: { message: 'Invalid value for seconds' } }, 'multipart', undefined],
+    [422, { detail: [{ type: 'missing', loc: ['body', 'fps'], msg: 'Field required' }] }, 'json', undefined],
+    [500, { error: 'Expected multipart/form-data' }, 'json', undefined],
+    [200, {}, 'json', undefined],
+  ] as const)('%i %j to %s: %s', (status, json, used, asked) => {
+    expect(encodingAskedFor(answer(status, json), used)).toBe(asked);
+  });
+});

@@ -1,0 +1,92 @@
+import { asObject } from '../../core/json.ts';
+import { sizeText } from '../model.ts';
+import { type FindQuery, type FindResult, ProviderError } from '../provider.ts';
+import { readAnswer, type VideoAnswer } from './answer.ts';
+import type { ServerConnection } from './connection.ts';
+
+/** One page of a list, newest first. */
+export interface ListPage {
+  videos: VideoAnswer[];
+  /** The id to go on after; undefined at the end. */
+  next: string | undefined;
+}
+
+const PAGE = 100;
+const MAX_PAGES = 10;
+/** How far the upstream's clock may be from ours, and how long it may take to begin, in ms. */
+const EARLIER = 120_000;
+const LATER = 900_000;
+
+/** Reads one page. Throws `ProviderError`; tolerates lists that say nothing about further pages. */
+export async function listPage(
+  connection: ServerConnection,
+  after: string | undefined,
+  signal: AbortSignal,
+): Promise<ListPage> {
+  const query = `?limit=${PAGE}&order=desc${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
+  const answer = await connection.call('GET', `/videos${query}`, signal);
+  if (answer.status !== 200) throw connection.failure(answer, 'read');
+  const body = asObject(answer.json);
+  const data = Array.isArray(answer.json) ? answer.json : (body?.data ?? []);
+  const videos = (Array.isArray(data) ? data : []).map(readAnswer).filter((video) => video !== undefined);
+  const last = typeof body?.last_id === 'string' ? body.last_id : videos.at(-1)?.id;
+  const more = typeof body?.has_more === 'boolean' ? body.has_more : videos.length === PAGE;
+  return { videos, next: more && videos.length > 0 && last !== after ? last : undefined };
+}
+
+/**
+ * Looks for a lost submission among the newest videos. `absent` is said only when the list is known to be complete,
+ * reached back beyond the call (or ended), held nothing that might be it, and the call itself is over by now.
+ */
+export async function findVideo(
+  connection: ServerConnection,
+  query: FindQuery,
+  signal: AbortSignal,
+): Promise<FindResult> {
+  const complete = connection.promises?.listComplete ?? connection.dialect.list === 'complete';
+  if (connection.dialect.list === 'none' && !complete) return { outcome: 'unknown' };
+  let doubtful = false;
+  let reached = false;
+  let after: string | undefined;
+  for (let page = 0; page < MAX_PAGES && !reached; page += 1) {
+    const read = await listPage(connection, after, signal).catch(noList);
+    if (!read) return { outcome: 'unknown' };
+    const { videos, next } = read;
+    for (const video of videos) {
+      const fit = fits(video, query);
+      if (fit === 'no' || video.id === undefined) continue;
+      const operation = { id: video.id };
+      if (await query.isClaimed(operation)) continue;
+      if (fit === 'yes') return { outcome: 'found', operation };
+      doubtful = true;
+    }
+    const oldest = videos.at(-1)?.createdAt;
+    reached = next === undefined || (oldest !== undefined && oldest < query.sentAt - EARLIER);
+    after = next;
+  }
+  const over = connection.clock.now() >= query.sentAt + connection.timeoutMs;
+  return complete && reached && over && !doubtful ? { outcome: 'absent' } : { outcome: 'unknown' };
+}
+
+/** A server that has no list says so with a 4xx; any other trouble may pass. */
+function noList(error: unknown): undefined {
+  if (error instanceof ProviderError && (error.kind === 'gone' || error.kind === 'rejected'))
+    return undefined;
+  throw error;
+}
+
+/** Whether a listed video is the planned one. `maybe`: nothing speaks against it, but too little for it. */
+function fits(video: VideoAnswer, { plan, sentAt }: FindQuery): 'yes' | 'no' | 'maybe' {
+  const { createdAt, prompt, model, size, seconds } = video;
+  if (createdAt !== undefined && (createdAt < sentAt - EARLIER || createdAt > sentAt + LATER)) return 'no';
+  if (prompt !== undefined && prompt !== plan.request.prompt) return 'no';
+  if (size !== undefined && size !== sizeText(plan.size)) return 'no';
+  if (seconds !== undefined && Math.round(seconds) !== plan.seconds) return 'no';
+  if (model !== undefined && !sameModel(model, plan.upstreamModel)) return 'no';
+  return createdAt !== undefined && prompt !== undefined ? 'yes' : 'maybe';
+}
+
+/** Gateways add or drop a provider in front of a model's name, and versions behind it. */
+function sameModel(a: string, b: string): boolean {
+  return a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`) || a.startsWith(`${b}-20`);
+}

@@ -1,0 +1,150 @@
+import type { JsonObject } from '../../core/json.ts';
+import { type ModelSpec, priceMicros, sizeText } from '../model.ts';
+import {
+  type Operation,
+  type Plan,
+  type PollResult,
+  type Provider,
+  ProviderError,
+  type SubmitContext,
+} from '../provider.ts';
+import { retryAfterMs, type UpstreamAnswer } from '../upstream.ts';
+import { pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
+import { connectServer, type OpenAiVideosOptions, operationId } from './connection.ts';
+import { openOutput } from './content.ts';
+import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
+import { dialectNamed } from './dialects.ts';
+import { findVideo, listPage } from './find.ts';
+import { configuredModel, DEFAULT_MODELS, readModels } from './models.ts';
+
+/**
+ * A connection to any server that speaks `/v1/videos`. An operation is `{ id }`: the upstream's id. What the adapter
+ * learns (the encoding a server takes, its models, what it promises) is only a memory that saves calls; a fresh one
+ * learns it again. Throws `TypeError` for a `baseUrl` that is no address.
+ */
+export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
+  const dialect = options.dialect ?? dialectNamed('generic');
+  const connection = connectServer({ ...options, dialect });
+  const { clock, secrets } = connection;
+  const { billsFailures } = dialect;
+  let learnedEncoding: Encoding | undefined;
+  let lastModels: ModelSpec[] | undefined;
+
+  async function models(signal: AbortSignal): Promise<ModelSpec[]> {
+    const answer = await connection.call('GET', '/models', signal).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      return undefined;
+    });
+    const heard = answer?.status === 200 ? readModels(answer.json, dialect.videoOnly) : undefined;
+    if (heard) connection.promises = heard.promises;
+    const learned = heard && heard.models.length > 0 ? heard.models : lastModels;
+    if (learned) lastModels = learned;
+    if (options.models) return options.models.map((model) => configuredModel(model, learned ?? []));
+    return learned ?? [...DEFAULT_MODELS];
+  }
+
+  async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
+    const { reference, idempotencyKey, signal } = context;
+    const preferred: Encoding = reference ? 'multipart' : 'json';
+    const encoding = dialect.encoding === 'auto' ? (learnedEncoding ?? preferred) : dialect.encoding;
+    const call = createCall(plan.request, reference, encoding, dialect);
+    const answer = await connection.create(call, idempotencyKey, signal);
+    const asked = dialect.encoding === 'auto' ? encodingAskedFor(answer, encoding) : undefined;
+    if (asked === undefined) return answer;
+    const other = createCall(plan.request, reference, asked, dialect);
+    const second = await connection.create(other, idempotencyKey, signal);
+    if (second.status < 300) learnedEncoding = asked;
+    return second;
+  }
+
+  function pollMs({ headers }: UpstreamAnswer): number | undefined {
+    const ms = Number(headers['openai-poll-after-ms'] ?? Number.NaN);
+    return Number.isFinite(ms) && ms >= 0 ? ms : retryAfterMs(headers, clock.now());
+  }
+
+  return {
+    get resubmitIsSafe() {
+      return connection.promises?.idempotent ?? dialect.idempotent;
+    },
+
+    models: ({ signal }) => models(signal),
+
+    plan(request, model) {
+      const extra = Object.entries(request.extra ?? {}).filter(([name]) => dialect.passes.includes(name));
+      const fields: JsonObject = {
+        ...Object.fromEntries(extra),
+        model: model.upstreamModel,
+        prompt: request.prompt,
+        seconds: dialect.seconds === 'number' ? request.seconds : String(request.seconds),
+        size: sizeText(request.size),
+      };
+      return {
+        upstreamModel: model.upstreamModel,
+        seconds: request.seconds,
+        size: request.size,
+        request: fields,
+        quoteMicros: priceMicros(model, request.seconds, request.size) ?? 0,
+      };
+    },
+
+    async submit(plan, context) {
+      const answer = await send(plan, context);
+      if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'submit');
+      const id = readAnswer(answer.json)?.id;
+      if (id !== undefined) return { id };
+      throw new ProviderError('ambiguous', 'no_id', 'The upstream answered without the id of a video.');
+    },
+
+    async poll(operation, { signal }) {
+      const { video, answer } = await connection.retrieve(operation, signal);
+      return pollResultOf(video, { billsFailures, secrets, nextMs: pollMs(answer) });
+    },
+
+    async pollMany(operations, { signal }) {
+      const wanted = new Map(
+        operations.map((operation) => [operationId(operation), undefined as PollResult | undefined]),
+      );
+      let missing = wanted.size;
+      let after: string | undefined;
+      const complete = connection.promises?.listComplete ?? dialect.list === 'complete';
+      const pages = complete ? Math.ceil(operations.length / 100) + 1 : 0;
+      for (let page = 0; page < pages && missing > 0; page += 1) {
+        const { videos, next } = await listPage(connection, after, signal);
+        for (const video of videos) {
+          if (video.id === undefined || !wanted.has(video.id) || wanted.get(video.id)) continue;
+          wanted.set(video.id, pollResultOf(video, { billsFailures, secrets }));
+          missing -= 1;
+        }
+        if (next === undefined) break;
+        after = next;
+      }
+      return operations.map((operation: Operation) => wanted.get(operationId(operation)));
+    },
+
+    open: (operation, variant, offset, { signal }) =>
+      openOutput(connection, operation, variant, offset, signal),
+
+    async cancel(operation, { signal }) {
+      const { video } = await connection.retrieve(operation, signal);
+      const state = STATUS_WORDS[video.status] ?? 'running';
+      if (/^(cancell?ed|deleted)$/.test(video.status)) return 'cancelled';
+      if (state === 'done' || state === 'failed') return 'too_late';
+      if (!(connection.promises?.deleteStops ?? dialect.deleteStops)) {
+        throw new ProviderError(
+          'rejected',
+          'cancel_unsupported',
+          'This provider cannot stop a running video.',
+        );
+      }
+      const answer = await connection.call(
+        'DELETE',
+        `/videos/${encodeURIComponent(operationId(operation))}`,
+        signal,
+      );
+      if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'read');
+      return 'cancelled';
+    },
+
+    find: (query, { signal }) => findVideo(connection, query, signal),
+  };
+}

@@ -1,0 +1,143 @@
+import { Readable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { OutboundError } from '../core/outbound.ts';
+import { createTestClock } from './testing.ts';
+import {
+  answerError,
+  callUpstream,
+  readCapped,
+  retryAfterMs,
+  type UpstreamAnswer,
+  upstreamReason,
+} from './upstream.ts';
+
+function answer(status: number, json: unknown = {}, headers: UpstreamAnswer['headers'] = {}): UpstreamAnswer {
+  return { status, headers, json, text: JSON.stringify(json) };
+}
+
+describe('answerError', () => {
+  it.each([
+    [401, 'unauthorized'],
+    [402, 'unauthorized'],
+    [403, 'unauthorized'],
+    [429, 'throttled'],
+    [400, 'rejected'],
+    [404, 'rejected'],
+    [413, 'rejected'],
+    [422, 'rejected'],
+    [408, 'ambiguous'],
+    [409, 'ambiguous'],
+    [425, 'ambiguous'],
+    [500, 'ambiguous'],
+    [502, 'ambiguous'],
+    [503, 'ambiguous'],
+    [504, 'ambiguous'],
+    [301, 'rejected'],
+    [307, 'rejected'],
+    [308, 'rejected'],
+    [302, 'ambiguous'],
+    [303, 'ambiguous'],
+  ])('a submit answered %i is %s', (status, kind) => {
+    expect(answerError(answer(status), 'submit', { now: 0 })).toMatchObject({ kind, code: `http_${status}` });
+  });
+
+  it.each([
+    [404, 'gone'],
+    [410, 'gone'],
+    [500, 'ambiguous'],
+    [429, 'throttled'],
+    [400, 'rejected'],
+  ])('a read answered %i is %s', (status, kind) =>
+    expect(answerError(answer(status), 'read', { now: 0 }).kind).toBe(kind),
+  );
+
+  it('takes an empty account for what it is, whatever the status says', () => {
+    const empty = answer(429, { error: { code: 'insufficient_quota', message: 'You exceeded your quota' } });
+    expect(answerError(empty, 'submit', { now: 0 })).toMatchObject({
+      kind: 'unauthorized',
+      code: 'insufficient_quota',
+    });
+  });
+
+  it('passes on how long to wait and what was said, without secrets', () => {
+    const busy = answer(429, { error: { message: 'host-1 is busy' } }, { 'retry-after': '7' });
+    const error = answerError(busy, 'submit', { now: 0, secrets: ['host-1'] });
+    expect(error).toMatchObject({ retryAfterMs: 7000 });
+    expect(error.message).toBe('The upstream answered 429: [redacted] is busy');
+  });
+});
+
+describe('upstreamReason', () => {
+  it.each([
+    [{ error: { code: 'bad', message: 'No.' } }, 'bad', 'No.'],
+    [{ error: { code: 42, type: 'invalid_request_error', message: 'No.' } }, 'invalid_request_error', 'No.'],
+    [{ error: 'No.' }, undefined, 'No.'],
+    [{ code: 'Bad', message: 'No.' }, 'bad', 'No.'],
+    [{ detail: 'No.' }, undefined, 'No.'],
+    [
+      { detail: [{ loc: ['body', 'prompt'], msg: 'Field required' }] },
+      undefined,
+      'body.prompt: Field required',
+    ],
+    [{}, undefined, ''],
+  ])('%j', (json, code, message) => expect(upstreamReason({ json, text: '' })).toEqual({ code, message }));
+
+  it('takes plain text, but not a page', () => {
+    expect(upstreamReason({ json: undefined, text: 'No.' }).message).toBe('No.');
+    expect(upstreamReason({ json: undefined, text: '<html>No.' }).message).toBe('');
+  });
+});
+
+describe('retryAfterMs', () => {
+  it.each([
+    [{ 'retry-after': '3' }, 3000],
+    [{ 'retry-after-ms': '250', 'retry-after': '3' }, 250],
+    [{ 'retry-after': new Date(61_000).toUTCString() }, 60_000],
+    [{ 'retry-after': '999999' }, 3_600_000],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{}, undefined],
+  ])('%j', (headers, wait) => expect(retryAfterMs(headers, 1000)).toBe(wait));
+});
+
+describe('callUpstream', () => {
+  const request = { trust: 'configured' } as const;
+
+  it('stops reading an answer without end', async () => {
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(100_000);
+      })(),
+    );
+    await expect(readCapped(endless, 1_000_000)).rejects.toMatchObject({ code: 'answer_too_large' });
+    expect(endless.destroyed).toBe(true);
+  });
+
+  it('does not wait beyond its time, even for a body that trickles', async () => {
+    const clock = createTestClock();
+    const outbound = (_url: string, { signal }: { signal?: AbortSignal }) => {
+      const body = new Readable({ read() {} });
+      signal?.addEventListener('abort', () => body.destroy(new Error('aborted')));
+      queueMicrotask(() => clock.advance(1001));
+      return Promise.resolve({ status: 200, headers: {}, body });
+    };
+    const call = callUpstream({ outbound, clock, timeoutMs: 1000 }, 'http://x.test', request);
+    await expect(call).rejects.toMatchObject({ kind: 'ambiguous', code: 'timeout' });
+  });
+
+  it.each([
+    ['not_sent', 'unavailable'],
+    ['ambiguous', 'ambiguous'],
+  ] as const)('calls a failure that is %s %s, without the address', async (failure, kind) => {
+    const outbound = () => Promise.reject(new OutboundError(failure, 'ESOMETHING', 'secret.host: oh'));
+    const call = callUpstream(
+      { outbound, clock: createTestClock(), timeoutMs: 1000 },
+      'http://x.test',
+      request,
+    );
+    await expect(call).rejects.toMatchObject({
+      kind,
+      code: 'esomething',
+      message: expect.not.stringContaining('secret') as string,
+    });
+  });
+});

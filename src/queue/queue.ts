@@ -1,0 +1,183 @@
+import type { Transaction } from 'kysely';
+import { type Clock as BossClock, fromKysely, PgBoss } from 'pg-boss';
+import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { DB } from '../database/schema.ts';
+
+/** One unit of work in the queue, in flight. */
+export interface Task<Data> {
+  data: Data;
+  /** How often it has been started before. */
+  retries: number;
+  /** Aborts as soon as the process begins to stop: for work that can be taken up again without loss. */
+  stopping: AbortSignal;
+  /** Aborts when there is no more time: for work that had better come to its end. */
+  signal: AbortSignal;
+}
+
+/**
+ * A kind of task. At most one task per key is waiting or running at any time, so sending one twice is harmless.
+ * A handler that throws is run again later, with exponential backoff; it may run twice at any point.
+ */
+export interface TaskKind<Data extends object> {
+  name: string;
+  /** Tasks of this kind at work at once in one process. */
+  concurrency: number;
+  /** Longest run in seconds before another worker takes over although this one still lives. */
+  timeoutSeconds: number;
+  handle(task: Task<Data>): Promise<void>;
+}
+
+export interface SendItem<Data extends object> {
+  key: string;
+  data: Data;
+  /** Not to be run before. */
+  startAfter?: Date;
+}
+
+export interface Queue {
+  /** Declares a kind. Before `start`. */
+  define<Data extends object>(kind: TaskKind<Data>): void;
+  /** Adds tasks inside the caller's transaction: they exist if and only if it commits. */
+  send<Data extends object>(tx: Transaction<DB>, name: string, items: SendItem<Data>[]): Promise<void>;
+  /** Makes the kinds known to the database and, if `work`, begins to run tasks. */
+  start(options: { work: boolean }): Promise<void>;
+  /** Runs what is due right now, one after another, until nothing is; for tests. Returns how many ran. */
+  runDue(): Promise<number>;
+  /** Throws when the queue's tables cannot be reached. */
+  check(): Promise<void>;
+  /** Takes no new task, waits up to `timeoutMs` for the running ones (aborting them halfway), lets go of the database. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** A worker that is silent for this long is taken for dead, in seconds (the least pg-boss allows). */
+const HEARTBEAT_SECONDS = 10;
+
+const RETRY = { retryLimit: 20, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 } as const;
+
+export interface QueueOptions {
+  url: string;
+  log: Log;
+  clock: Clock;
+  /** pg-boss's own test clock, in tests: then nothing runs by itself, only `runDue` moves things. */
+  bossClock?: BossClock;
+  maxConnections?: number;
+}
+
+/** pg-boss in the database that holds the jobs, behind the few words above. */
+export function createQueue(options: QueueOptions): Queue {
+  const { log, clock } = options;
+  const kinds = new Map<string, TaskKind<object>>();
+  const stopping = new AbortController();
+  const overtime = new AbortController();
+  let started = false;
+  const boss = new PgBoss({
+    connectionString: options.url,
+    application_name: 'sora-studio queue',
+    max: options.maxConnections ?? 4,
+    useListenNotify: true,
+    schedule: false,
+    superviseIntervalSeconds: 2,
+    monitorIntervalSeconds: 2,
+    maintenanceIntervalSeconds: 3600,
+    ...(options.bossClock ? { clock: options.bossClock, supervise: false } : {}),
+  });
+  boss.on('error', (error) => log.error({ error: errorText(error) }, 'queue error'));
+  boss.on('warning', (warning) => log.debug({ warning: warning.message }, 'queue warning'));
+
+  async function declare(kind: TaskKind<object>): Promise<void> {
+    const settings = {
+      ...RETRY,
+      expireInSeconds: kind.timeoutSeconds,
+      heartbeatSeconds: HEARTBEAT_SECONDS,
+      deleteAfterSeconds: 3600,
+      retentionSeconds: 30 * 24 * 3600,
+      notify: true,
+    };
+    await boss.createQueue(kind.name, { ...settings, policy: 'exclusive' });
+    await boss.updateQueue(kind.name, settings);
+  }
+
+  async function run(
+    kind: TaskKind<object>,
+    data: object,
+    retries: number,
+    expiry?: AbortSignal,
+  ): Promise<void> {
+    const signal = expiry ? AbortSignal.any([overtime.signal, expiry]) : overtime.signal;
+    const soon = AbortSignal.any([stopping.signal, signal]);
+    try {
+      await kind.handle({ data, retries, stopping: soon, signal });
+    } catch (error) {
+      if (!stopping.signal.aborted) {
+        log.warn(
+          { task: kind.name, ...data, retries, error: errorText(error) },
+          'task failed; it will be run again',
+        );
+      }
+      throw error;
+    }
+  }
+
+  return {
+    define: (kind) => void kinds.set(kind.name, kind as unknown as TaskKind<object>),
+
+    async send(tx, name, items) {
+      const rows = items.map(({ key, data, startAfter }) => ({
+        data,
+        singletonKey: key,
+        ...(startAfter ? { startAfter } : {}),
+      }));
+      if (rows.length > 0) await boss.insert(name, rows, { db: fromKysely(tx) });
+    },
+
+    async start({ work }) {
+      await boss.start();
+      started = true;
+      for (const kind of kinds.values()) {
+        await declare(kind);
+        if (!work) continue;
+        const polling = {
+          pollingIntervalSeconds: 1,
+          notifyPollingIntervalSeconds: 5,
+          includeMetadata: true,
+        } as const;
+        await boss.work<object>(
+          kind.name,
+          { ...polling, localConcurrency: kind.concurrency },
+          async ([job]) => {
+            if (job) await run(kind, job.data, job.retryCount, job.signal);
+          },
+        );
+      }
+    },
+
+    async runDue() {
+      let ran = 0;
+      for (const kind of kinds.values()) {
+        for (;;) {
+          const [job] = await boss.fetch<object>(kind.name, { includeMetadata: true });
+          if (!job) break;
+          ran += 1;
+          await run(kind, job.data, job.retryCount).then(
+            () => boss.complete(kind.name, job.id),
+            (error: unknown) => boss.fail(kind.name, job.id, { message: errorText(error) }),
+          );
+        }
+      }
+      return ran;
+    },
+
+    async check() {
+      await boss.getDb().executeSql('select 1 from pgboss.version');
+    },
+
+    async stop(timeoutMs) {
+      stopping.abort();
+      const cancel = clock.after(timeoutMs / 2, () => overtime.abort());
+      if (started) await boss.stop({ graceful: true, timeout: timeoutMs });
+      cancel();
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { type Authenticate, callerOf } from './accounts/authenticate.ts';
+import type { Config } from './config.ts';
+import type { Clock } from './core/clock.ts';
+import { AppError } from './core/errors.ts';
+import { sendNativeError } from './http/errors.ts';
+import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
+import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
+import { createServer, type Server } from './http/server.ts';
+import { registerJobRoutes } from './jobs/jobs.routes.ts';
+import type { JobsService } from './jobs/jobs.service.ts';
+import { registerModelRoutes } from './jobs/models.routes.ts';
+import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
+import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
+import { sendOpenAiError } from './openai/openai-errors.ts';
+import { registerVideoRoutes } from './openai/videos.routes.ts';
+import type { Catalog } from './providers/catalog.ts';
+import type { Check } from './system/health.ts';
+import type { Metrics } from './system/metrics.ts';
+import { registerSystemRoutes } from './system/system.routes.ts';
+
+export interface HttpParts {
+  config: Config;
+  version: string;
+  logger: FastifyBaseLogger;
+  clock: Clock;
+  jobs: JobsService;
+  catalog: Catalog;
+  metrics: Metrics;
+  authenticate: Authenticate;
+  checks: Readonly<Record<string, Check>>;
+}
+
+/** Every route of the product, on one server. A worker serves the operations' routes only. */
+export async function createHttp(parts: HttpParts): Promise<Server> {
+  const { config, clock, metrics, logger } = parts;
+  const { bodyLimitBytes, rateLimit, createLimit } = config.http;
+  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: REFERENCE_MAX_BYTES });
+  metrics.observe(server);
+  server.setErrorHandler(sendNativeError);
+  server.setNotFoundHandler((request, reply) => {
+    const error = new AppError('not_found', {
+      message: `There is nothing at ${request.method} ${pathOf(request.url)}.`,
+    });
+    const send = request.url.startsWith('/v1/') ? sendOpenAiError : sendNativeError;
+    return send(error, request, reply);
+  });
+  await collectOpenApi(server, { version: parts.version, publicUrl: config.http.publicUrl });
+  registerSystemRoutes(server, { ...parts, log: logger });
+  if (config.role === 'worker') return server;
+
+  const limits = {
+    all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
+    create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
+  };
+  const authenticate = limited(parts.authenticate, limits.all);
+  await server.register(
+    async (scope: Server) => {
+      registerJobRoutes(scope, { ...parts, authenticate, createLimit: limits.create });
+      registerModelRoutes(scope, { ...parts, authenticate });
+    },
+    { prefix: '/api/v1' },
+  );
+  await server.register(
+    async (scope: Server) => {
+      scope.setErrorHandler(sendOpenAiError);
+      registerVideoRoutes(scope, { ...parts, authenticate, createLimit: limits.create });
+      registerOpenAiModelRoutes(scope, { ...parts, authenticate });
+    },
+    { prefix: '/v1' },
+  );
+  await serveOpenApi(server);
+  server.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'));
+  return server;
+}
+
+/** The guard of every route: who it is, then whether there has not been too much of it. */
+function limited(authenticate: Authenticate, limit: RateLimit): Authenticate {
+  return async (request, reply) => {
+    await authenticate(request, reply);
+    limit(callerOf(request).keyId, request, reply);
+  };
+}
+
+function pathOf(url: string): string {
+  const path = url.split('?', 1)[0] ?? '';
+  return path.length > 100 ? `${path.slice(0, 100)}…` : path;
+}

@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type App, createApp } from './app.ts';
+import type { Config } from './config.ts';
+import { createLifecycle } from './core/lifecycle.ts';
+import { startEmbedded } from './database/embedded.ts';
+import { migrate } from './database/migrate.ts';
+import { createLogger } from './logger.ts';
+import { banner } from './banner.ts';
+
+/** A stop takes less than this, whatever is running, in ms; then the process ends all the same. */
+const STOP_LIMIT_MS = 9500;
+const PARENT_CHECK_MS = 1000;
+
+/** Starts everything the role says and returns; the process lives until it is told to stop. */
+export async function serve(config: Config): Promise<void> {
+  const startedAt = performance.now();
+  const log = createLogger(config);
+  const lifecycle = createLifecycle();
+  const stop = createStop(log, () =>
+    lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
+  );
+  try {
+    const database = await provideDatabase(config, log, (reason) => void stop(`PostgreSQL: ${reason}`, 1));
+    lifecycle.onStop('embedded PostgreSQL', database.stop);
+    await migrate(database.url, { dir: join(import.meta.dirname, '..', 'migrations'), log });
+    const app: App = await createApp({ config, databaseUrl: database.url, logger: log });
+    lifecycle.onStop('app', app.stop);
+    const address = await app.start();
+    process.stdout.write(banner({ address, app, config, startedInMs: performance.now() - startedAt }));
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => void stop(signal, 0));
+  if (config.startedByNpm) watchParent(() => void stop('npm is gone', 0));
+}
+
+interface ProvidedDatabase {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+/** The configured database, or the embedded one of the DATA_DIR. */
+async function provideDatabase(
+  config: Config,
+  log: Logger,
+  onLost: (reason: string) => void,
+): Promise<ProvidedDatabase> {
+  if (config.database.url !== undefined) return { url: config.database.url, stop: async () => {} };
+  return startEmbedded({ dataDir: config.dataDir, log, onExit: onLost });
+}
+
+/** Stops once, however often it is asked; a second signal while stopping ends the process at once. */
+function createStop(log: Logger, stopAll: () => Promise<void>) {
+  let stopping = false;
+  return async (reason: string, exitCode: number): Promise<void> => {
+    if (stopping) process.exit(exitCode === 0 ? 130 : exitCode);
+    stopping = true;
+    log.info({ reason }, 'stopping');
+    const limit = setTimeout(() => {
+      log.warn('stopping took too long; what was left will be taken up at the next start');
+      process.exit(exitCode);
+    }, STOP_LIMIT_MS);
+    await stopAll();
+    clearTimeout(limit);
+    log.info('stopped');
+    process.exit(exitCode);
+  };
+}
+
+/** npm passes signals on, but not its own sudden death: then nobody would be left to stop us. */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, PARENT_CHECK_MS);
+  timer.unref();
+}

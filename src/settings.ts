@@ -1,0 +1,184 @@
+import { errorText } from './core/errors.ts';
+import { Secret } from './core/secret.ts';
+import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
+
+/** How one setting's text becomes a value. Throws an Error whose message completes "NAME must be …". */
+type Parse<T> = (text: string) => T;
+
+/** One setting: what it means, how it is read, what holds without it. */
+export interface Setting<T> {
+  /** One sentence, for docs and `.env.example`. */
+  about: string;
+  parse: Parse<T>;
+  /** The value when the variable is unset or empty. */
+  fallback: T;
+}
+
+const text: Parse<string> = (value) => value;
+
+function integer(min: number, max: number): Parse<number> {
+  return (value) => {
+    const number = Number(value);
+    if (Number.isInteger(number) && number >= min && number <= max) return number;
+    throw new Error(`a whole number from ${min} to ${max}`);
+  };
+}
+
+function decimal(min: number, max: number): Parse<number> {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() !== '' && number >= min && number <= max) return number;
+    throw new Error(`a number from ${min} to ${max}`);
+  };
+}
+
+function oneOf<const T extends string>(...values: T[]): Parse<T> {
+  return (value) => {
+    const found = values.find((candidate) => candidate === value);
+    if (found !== undefined) return found;
+    throw new Error(`one of: ${values.join(', ')}`);
+  };
+}
+
+const flag: Parse<boolean> = (value) => {
+  if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true;
+  if (['false', '0', 'no', 'off'].includes(value.toLowerCase())) return false;
+  throw new Error('true or false');
+};
+
+function url(...protocols: string[]): Parse<string> {
+  return (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : undefined;
+    if (parsed && protocols.includes(parsed.protocol)) return value;
+    throw new Error(`a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`);
+  };
+}
+
+const list: Parse<string[]> = (value) =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+const aliases: Parse<Record<string, string>> = (value) =>
+  Object.fromEntries(
+    list(value).map((pair) => {
+      const [alias, model, ...rest] = pair.split('=').map((part) => part.trim());
+      if (!alias || !model || rest.length > 0)
+        throw new Error('a list such as sora-2=model,sora-2-pro=other');
+      return [alias, model];
+    }),
+  );
+
+const secret: Parse<Secret> = (value) => new Secret(value);
+
+const faults: Parse<FaultRates> = (value) => {
+  try {
+    return parseFaultRates(value);
+  } catch (error) {
+    throw new Error(`a list such as 429=0.1,lost-answer=0.02 (${errorText(error)})`, { cause: error });
+  }
+};
+
+function accessKey(value: string): Secret {
+  if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('made of printable ASCII characters without spaces');
+  return new Secret(value);
+}
+
+function setting<T>(about: string, parse: Parse<T>, fallback: T): Setting<T> {
+  return { about, parse, fallback };
+}
+
+function optional<T>(about: string, parse: Parse<T>): Setting<T | undefined> {
+  return { about, parse, fallback: undefined };
+}
+
+const MINUTE_MS = 60_000;
+
+/** Every setting there is. The order is the order of the docs. */
+export const SETTINGS = {
+  NODE_ENV: setting(
+    'production, development or test.',
+    oneOf('production', 'development', 'test'),
+    'production',
+  ),
+  PORT: setting('Port to listen on; 0 takes a free one.', integer(0, 65_535), 3000),
+  HOST: setting('Address to listen on; 0.0.0.0 opens it to the network.', text, '127.0.0.1'),
+  PUBLIC_URL: optional('The address people reach this server by, for links.', url('http:', 'https:')),
+  DATA_DIR: setting('Folder for the embedded database, videos and the generated key.', text, './data'),
+  LOG_LEVEL: setting(
+    'Least important log line to write.',
+    oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'info',
+  ),
+  LOG_PRETTY: optional('Human-readable logs; unset: when the output is a terminal.', flag),
+  DATABASE_URL: optional(
+    'A PostgreSQL database; unset: an embedded PostgreSQL in DATA_DIR.',
+    url('postgres:', 'postgresql:'),
+  ),
+  DATABASE_POOL_MAX: setting('Most database connections of one process.', integer(2, 200), 10),
+  ROLE: setting(
+    'all: everything; api: HTTP only; worker: the engine only.',
+    oneOf('all', 'api', 'worker'),
+    'all',
+  ),
+  STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local'), 'local'),
+  API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
+  OPENAI_API_KEY: optional('Key for the connection `openai`.', secret),
+  OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),
+  OPENAI_MODELS: setting<string[]>('Models of that server; unset: what it says it has.', list, []),
+  OPENAI_TIMEOUT: setting('Longest wait for that server, in ms.', integer(100, 600_000), 30_000),
+  OPENAI_MAX_RETRIES: setting(
+    'How often a job is offered again when the server surely did not take it.',
+    integer(0, 100),
+    3,
+  ),
+  PROVIDERS_FILE: optional('JSON file of named connections: dialects, limits, prices, aliases.', text),
+  DEFAULT_MODEL: optional('Model for requests that name none.', text),
+  MODEL_ALIASES: setting<Record<string, string>>('Other names for models: `sora-2=my-model,…`.', aliases, {}),
+  SIMULATOR: optional('The built-in simulator, as the model `simulator`.', flag),
+  SIMULATOR_SPEED: setting('1: lifelike; 10: ten times as fast; 0: at once.', decimal(0, 1000), 1),
+  SIMULATOR_FAULTS: setting<FaultRates>(
+    'Faults by probability, such as `429=0.1,lost-answer=0.02`.',
+    faults,
+    {},
+  ),
+  MAX_RUNNING: setting('Most videos in work at once, for each connection.', integer(1, 100_000), 5),
+  JOB_DEADLINE: setting(
+    'After this long in work a job counts as overdue and is asked for less often, in ms.',
+    integer(1000, 7 * 24 * 60 * MINUTE_MS),
+    60 * MINUTE_MS,
+  ),
+  JOB_GIVE_UP: setting(
+    'After this long in work a job fails, in ms.',
+    integer(1000, 30 * 24 * 60 * MINUTE_MS),
+    24 * 60 * MINUTE_MS,
+  ),
+  BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
+  RATE_LIMIT_MAX: setting('Requests of one key in one window.', integer(1, 1_000_000_000), 1000),
+  RATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
+  CREATE_LIMIT_MAX: setting('Creating requests of one key in one window.', integer(1, 1_000_000_000), 60),
+  CREATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
+} as const;
+
+export type Settings = { -readonly [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name]['fallback'] };
+
+/** Reads every setting from a record of texts. Returns all values and all problems, never just the first. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): {
+  settings: Settings;
+  problems: string[];
+} {
+  const problems: string[] = [];
+  const settings: Record<string, unknown> = {};
+  for (const [name, { parse, fallback }] of Object.entries(SETTINGS) as [string, Setting<unknown>][]) {
+    const value = env[name]?.trim();
+    settings[name] = fallback;
+    if (value === undefined || value === '') continue;
+    try {
+      settings[name] = parse(value);
+    } catch (error) {
+      problems.push(`${name} must be ${(error as Error).message}.`);
+    }
+  }
+  return { settings: settings as Settings, problems };
+}

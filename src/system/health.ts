@@ -1,0 +1,43 @@
+import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+
+/** Throws when the part cannot do its work. */
+export type Check = () => Promise<unknown>;
+
+export interface Readiness {
+  ready: boolean;
+  checks: Record<string, { ok: boolean; ms: number; message?: string }>;
+  timestamp: string;
+}
+
+const CHECK_TIMEOUT_MS = 3000;
+
+/** Asks every part at once; one that hangs counts as failed. What went wrong is logged, not shown. */
+export async function checkReadiness(
+  checks: Readonly<Record<string, Check>>,
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<Readiness> {
+  const entries = Object.entries(checks).map(async ([name, check]) => {
+    const startedAt = clock.now();
+    try {
+      await Promise.race([check(), timeout(clock)]);
+      return [name, { ok: true, ms: clock.now() - startedAt }] as const;
+    } catch (error) {
+      log.warn({ check: name, error: errorText(error) }, 'readiness check failed');
+      return [name, { ok: false, ms: clock.now() - startedAt, message: `${name} is not available` }] as const;
+    }
+  });
+  const results = await Promise.all(entries);
+  return {
+    ready: results.every(([, result]) => result.ok),
+    checks: Object.fromEntries(results),
+    timestamp: new Date(clock.now()).toISOString(),
+  };
+}
+
+function timeout(clock: Clock): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    clock.after(CHECK_TIMEOUT_MS, () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)));
+  });
+}
