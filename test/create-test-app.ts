@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type App, createApp } from '../src/app.ts';
 import { insertKey, insertUser } from '../src/accounts/accounts.repository.ts';
 import { loadConfig } from '../src/config.ts';
@@ -42,11 +42,28 @@ export interface TestApp {
   settle(): Promise<void>;
 }
 
+/** One app for all tests of a file, for those that leave nothing behind which others could see. */
+export function useTestApp(env: Record<string, string> = {}): () => TestApp {
+  let shared: TestApp | undefined;
+  let cleanUp: (() => Promise<void>) | undefined;
+  beforeAll(async () => {
+    shared = await createTestApp(env, (clean) => (cleanUp = clean));
+  });
+  afterAll(() => cleanUp?.());
+  return () => {
+    if (!shared) throw new Error('the app is there only inside tests');
+    return shared;
+  };
+}
+
 /** A small clip: tests that are not about size render fast. */
 export const SMALL = { prompt: 'a small test clip', resolution: '64x64', duration: 1 };
 
 /** The whole app on a database of its own, with a clock and an engine that only the test moves. */
-export async function createTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+export async function createTestApp(
+  env: Record<string, string> = {},
+  atEnd: (cleanUp: () => Promise<void>) => void = onTestFinished,
+): Promise<TestApp> {
   const database = await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), 'sora-test-'));
   const clock = createTestClock();
@@ -68,7 +85,7 @@ export async function createTestApp(env: Record<string, string> = {}): Promise<T
     bossClock: clock.bossClock,
   });
   await app.prepare();
-  onTestFinished(async () => {
+  atEnd(async () => {
     await app.stop();
     await database.drop();
     await rm(dataDir, { recursive: true, force: true });

@@ -89,9 +89,19 @@ export function prepareError(error: unknown, request: FastifyRequest, reply: Fas
   return shown;
 }
 
+/** Fields that are called otherwise in OpenAI's format, whose words `param` uses. */
+const NATIVE_FIELDS: Readonly<Record<string, string>> = {
+  seconds: 'duration',
+  size: 'resolution',
+  input_reference: 'inputReference',
+};
+
 /** The native API's error body. */
 export function sendNativeError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { code, message, details } = prepareError(error, request, reply);
+  const shown = prepareError(error, request, reply);
+  const { code, message, param } = shown;
+  const field = param === undefined ? undefined : (NATIVE_FIELDS[param] ?? param);
+  const details = field === undefined ? shown.details : { field, ...(shown.details as object | undefined) };
   return reply.send({
     success: false,
     error: { code, message, ...(details === undefined ? {} : { details }), requestId: request.id },

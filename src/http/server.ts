@@ -12,6 +12,7 @@ import Fastify, {
 } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { newId } from '../core/ids.ts';
+import { sendNativeError } from './errors.ts';
 
 export type Server = FastifyInstance<
   RawServerDefault,
@@ -42,6 +43,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     forceCloseConnections: 'idle',
     requestTimeout: 120_000,
+    frameworkErrors: (error, request, reply) => void sendNativeError(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   useStrictValidation(server);

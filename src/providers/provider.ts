@@ -157,7 +157,7 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
  * - `unavailable`: the upstream surely did not take the request (refused, DNS, TLS, blocked address).
  * - `throttled`: as above, and it asks for patience (429).
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
- * - `unauthorized`: our credential is not accepted (401, 403).
+ * - `unauthorized`: our credential is not accepted, or the account behind it is empty (401, 402, 403, quota errors).
  * - `gone`: it does not know this operation or has no such output (404, 410).
  * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be read).
  */

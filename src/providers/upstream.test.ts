@@ -2,14 +2,8 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { OutboundError } from '../core/outbound.ts';
 import { createTestClock } from './testing.ts';
-import {
-  answerError,
-  callUpstream,
-  readCapped,
-  retryAfterMs,
-  type UpstreamAnswer,
-  upstreamReason,
-} from './upstream.ts';
+import { callUpstream, readCapped, type UpstreamAnswer } from './upstream.ts';
+import { answerError, retryAfterMs, upstreamReason } from './upstream-error.ts';
 
 function answer(status: number, json: unknown = {}, headers: UpstreamAnswer['headers'] = {}): UpstreamAnswer {
   return { status, headers, json, text: JSON.stringify(json) };

@@ -3,11 +3,13 @@ import { asObject } from '../../core/json.ts';
 import type { Outbound, OutboundResponse } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
 import { type Operation, ProviderError } from '../provider.ts';
-import { answerError, callUpstream, openUpstream, type UpstreamAnswer } from '../upstream.ts';
+import { callUpstream, openUpstream, type UpstreamAnswer } from '../upstream.ts';
+import { answerError } from '../upstream-error.ts';
 import { readAnswer, type VideoAnswer } from './answer.ts';
 import type { CreateCall } from './create-call.ts';
 import type { Dialect } from './dialects.ts';
-import type { ConfiguredModel, Promises } from './models.ts';
+import type { Promises } from './learned-models.ts';
+import type { ConfiguredModel } from './models.ts';
 
 export interface OpenAiVideosOptions {
   /** With or without `/v1` at its end. */

@@ -1,7 +1,8 @@
 import { asObject, type JsonObject } from '../../core/json.ts';
 import { FormData } from '../../core/outbound.ts';
 import type { ReferenceImage } from '../provider.ts';
-import { upstreamReason, type UpstreamAnswer } from '../upstream.ts';
+import type { UpstreamAnswer } from '../upstream.ts';
+import { upstreamReason } from '../upstream-error.ts';
 import type { Dialect } from './dialects.ts';
 
 export type Encoding = 'json' | 'multipart';

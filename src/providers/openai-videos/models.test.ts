@@ -3,7 +3,8 @@ import { priceMicros } from '../model.ts';
 import { SORA_2_PRO } from '../sora.ts';
 import { apiBase } from './connection.ts';
 import { DIALECTS, dialectNamed } from './dialects.ts';
-import { configuredModel, modelNamed, readModels } from './models.ts';
+import { readModels } from './learned-models.ts';
+import { configuredModel, modelNamed } from './models.ts';
 
 const list = (...ids: string[]) => ({ object: 'list', data: ids.map((id) => ({ id, object: 'model' })) });
 const idsOf = (json: unknown, all = false) => readModels(json, all).models.map(({ id }) => id);

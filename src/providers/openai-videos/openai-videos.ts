@@ -8,14 +8,16 @@ import {
   ProviderError,
   type SubmitContext,
 } from '../provider.ts';
-import { retryAfterMs, type UpstreamAnswer } from '../upstream.ts';
+import type { UpstreamAnswer } from '../upstream.ts';
+import { retryAfterMs } from '../upstream-error.ts';
 import { pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
 import { connectServer, type OpenAiVideosOptions, operationId } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
 import { findVideo, listPage } from './find.ts';
-import { configuredModel, DEFAULT_MODELS, readModels } from './models.ts';
+import { readModels } from './learned-models.ts';
+import { configuredModel, DEFAULT_MODELS } from './models.ts';
 
 /**
  * A connection to any server that speaks `/v1/videos`. An operation is `{ id }`: the upstream's id. What the adapter

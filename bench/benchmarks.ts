@@ -1,0 +1,45 @@
+import type { Benchmark } from './report.ts';
+
+export type BenchmarkName =
+  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
+
+interface Entry {
+  /** One line for the help. */
+  about: string;
+  /** Left out of a quick run. */
+  isLong?: boolean;
+  load: () => Promise<{ default: Benchmark }>;
+}
+
+/** Every benchmark there is, in the order of the table. */
+export const BENCHMARKS: Record<BenchmarkName, Entry> = {
+  'get-job': {
+    about: 'GET /api/v1/videos/:id against a bare Fastify route, and its latency at 1,000 requests/s',
+    load: () => import('./get-job.ts'),
+  },
+  create: {
+    about: 'POST /api/v1/videos, durably, against a bare route with three INSERTs in a transaction',
+    load: () => import('./create.ts'),
+  },
+  list: {
+    about: 'every filter and sort of the list over 1,000,000 jobs (quick: 100,000), in the database',
+    load: () => import('./list.ts'),
+  },
+  download: {
+    about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
+    load: () => import('./download.ts'),
+  },
+  memory: {
+    about: 'memory of a fresh server with its PostgreSQL at rest, and the CPU time it needs to rest',
+    load: () => import('./memory.ts'),
+  },
+  start: {
+    about: 'time to listening: first start and reopening',
+    load: () => import('./start.ts'),
+  },
+  'fresh-clone': {
+    about: 'git clone, npm start, a first video downloaded',
+    isLong: true,
+    load: () => import('./fresh-clone.ts'),
+  },
+};
