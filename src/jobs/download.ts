@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { type Operation, type Provider, ProviderError } from '../providers/provider.ts';
+import { addAbortSignal } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import { type Operation, type OutputStream, type Provider, ProviderError } from '../providers/provider.ts';
 
 /** Largest file taken from an upstream, in bytes. */
 const MAX_BYTES = 8 * 1024 ** 3;
@@ -38,20 +39,7 @@ export async function download(
       'the provider resumed at another place than asked for',
     );
   }
-  let received = output.offset;
-  await pipeline(
-    output.body,
-    async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        received += chunk.length;
-        if (received > MAX_BYTES)
-          throw new ProviderError('rejected', 'file_too_large', 'the file is too large');
-        yield chunk;
-      }
-    },
-    createWriteStream(file, { flags: resumed ? 'a' : 'w' }),
-    { signal },
-  );
+  await append(output, file, resumed ? 'a' : 'w', signal);
   const sizeBytes = await sizeOf(file);
   if (output.totalBytes !== undefined && sizeBytes !== output.totalBytes) {
     if (sizeBytes > output.totalBytes) await rm(file, { force: true });
@@ -59,6 +47,34 @@ export async function download(
     throw new ProviderError('ambiguous', 'download_incomplete', message);
   }
   return { sizeBytes, sha256: await hashFile(file), contentType: output.contentType };
+}
+
+/** Writes what arrives, and when the stream breaks, all that had arrived: the next try goes on from there. */
+async function append(
+  output: OutputStream,
+  path: string,
+  flags: 'a' | 'w',
+  signal: AbortSignal,
+): Promise<void> {
+  const body = addAbortSignal(signal, output.body);
+  const file = createWriteStream(path, { flags });
+  const written = finished(file);
+  // Awaited below; until then its failure is nobody's unhandled rejection.
+  written.catch((error: Error) => body.destroy(error));
+  let received = output.offset;
+  body.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    if (received > MAX_BYTES) {
+      body.destroy(new ProviderError('rejected', 'file_too_large', 'the file is too large'));
+    }
+  });
+  body.pipe(file, { end: false });
+  try {
+    await finished(body);
+  } finally {
+    file.end();
+    await written;
+  }
 }
 
 /** SHA-256 of a file's bytes, in hex. */

@@ -15,13 +15,17 @@ const POLL_INTERVAL_MS = 500;
 const RESCUE_INTERVAL_MS = 30_000;
 const REFRESH_INTERVAL_MS = 5 * 60_000;
 
+export type EnginePart = 'rescue' | 'admission' | 'tasks' | 'polling';
+
 export interface EngineRunner {
   /** Begins to work: admission, polling and the net below, each in its loop. */
   start(): void;
   /** Something has changed that may give admission or polling something to do. */
   wake(): void;
   stop(): Promise<void>;
-  /** One round of everything that is due, in the order of a job's way; for tests. Returns how much was done. */
+  /** One round of one part of the work; for tests, which move the engine by hand. Returns how much was done. */
+  step(part: EnginePart): Promise<number>;
+  /** One round of everything that is due, in the order of a job's way. */
   runOnce(): Promise<number>;
 }
 
@@ -65,6 +69,22 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
     return started;
   }
 
+  async function step(part: EnginePart): Promise<number> {
+    switch (part) {
+      case 'rescue':
+        return rescue(parts);
+      case 'admission':
+        return admitWaiting(parts);
+      case 'tasks':
+        return queue.runDue();
+      case 'polling': {
+        const { signal } = new AbortController();
+        const counts = await Promise.all(names.map((name) => pollDue(parts, name, signal)));
+        return counts.reduce((sum, count) => sum + count, 0);
+      }
+    }
+  }
+
   return {
     start() {
       wakeable.push(loop('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0));
@@ -84,11 +104,10 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
     async stop() {
       await Promise.all(loops.map((entry) => entry.stop()));
     },
+    step,
     async runOnce() {
-      let done = await rescue(parts);
-      done += await admitWaiting(parts);
-      done += await queue.runDue();
-      for (const name of names) done += await pollDue(parts, name, new AbortController().signal);
+      let done = 0;
+      for (const part of ['rescue', 'admission', 'tasks', 'polling'] as const) done += await step(part);
       return done;
     },
   };
