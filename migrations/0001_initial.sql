@@ -62,12 +62,15 @@ create table jobs (
   started_at timestamptz,
   estimated_at timestamptz,
   finished_at timestamptz,
+  -- Deleted for its owner while the upstream has not yet said what became of the cancellation.
+  deleted_at timestamptz,
   search tsvector generated always as (to_tsvector('simple', coalesce(name, '') || ' ' || prompt)) stored,
   constraint jobs_finished check ((status in ('completed', 'failed', 'cancelled')) = (finished_at is not null)),
   constraint jobs_completed check ((status = 'completed') = (result is not null)),
   constraint jobs_failed check ((status = 'failed') = (error_code is not null)),
   constraint jobs_cancelled check ((status = 'cancelled') = (cancel_outcome is not null)),
   constraint jobs_started check (status <> 'processing' or started_at is not null),
+  constraint jobs_deleted check (deleted_at is null or finished_at is not null),
   constraint jobs_full check (status <> 'completed' or progress = 100)
 );
 
@@ -100,6 +103,7 @@ create trigger jobs_changed after update or delete on jobs for each row execute 
 -- What the engine looks for.
 create index jobs_pending on jobs (connection, priority desc, created_at) where status = 'pending';
 create index jobs_running on jobs (connection, owner_id) where status = 'processing';
+create index jobs_deleted on jobs (deleted_at) where deleted_at is not null;
 create index jobs_due on jobs (connection, due_at) where status = 'processing' and stage = 'rendering';
 
 -- What people look for, always within their own. Ids sort by time of creation.

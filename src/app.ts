@@ -83,10 +83,10 @@ export async function createApp({
   await adoptSettingsKey(db, apiKey.key, new Date(clock.now()));
 
   const connections = createConnections(config, { clock, media, outbound });
-  const aliases = { ...soraAliases(config), ...config.aliases };
   const catalog = createCatalog({
     connections,
-    aliases,
+    aliases: config.aliases,
+    fallbackNames: SORA_NAMES,
     ...(config.defaultModel === undefined ? {} : { defaultModel: config.defaultModel }),
   });
   await catalog.refresh({ signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) });
@@ -176,14 +176,8 @@ export async function createApp({
 
 const REFRESH_TIMEOUT_MS = 5000;
 
-/**
- * With nothing but the simulator, programs written for Sora run on it; once there is a real upstream, its operator says
- * what Sora's names stand for.
- */
-function soraAliases(config: Config): Record<string, string> {
-  if (config.connections.length > 0) return {};
-  return { 'sora-2': 'simulator', 'sora-2-pro': 'simulator' };
-}
+/** Programs written for Sora ask for these; where nobody offers them they get the default model, and are told so. */
+const SORA_NAMES = ['sora-2', 'sora-2-pro'];
 
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');

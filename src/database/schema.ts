@@ -63,6 +63,7 @@ export interface JobsTable {
   started_at: Date | null;
   estimated_at: Date | null;
   finished_at: Date | null;
+  deleted_at: Date | null;
   search: ColumnType<string, never, never>;
 }
 

@@ -5,7 +5,7 @@ import type { Task } from '../queue/queue.ts';
 import { findLiveAttempt, moveAttempt } from './attempts.repository.ts';
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
-import { findJob, recordCancelOutcome } from './jobs.repository.ts';
+import { deleteJob, findJob, recordCancelOutcome } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
 
 /** How long a client waits for the upstream's word; after that the task goes on alone. */
@@ -71,7 +71,12 @@ async function stopUpstream(
   const outcome = provider.cancel
     ? await provider.cancel(attempt.operation, { signal }).catch(outcomeOfError)
     : 'cancelled_billed';
-  return parts.write((write) => recordCancelOutcome(write, jobId, outcome));
+  return parts.write(async (write) => {
+    const settled = await recordCancelOutcome(write, jobId, outcome);
+    // Its owner deleted it meanwhile: nothing waits for it any more.
+    if (settled?.deleted_at) await deleteJob(write, jobId);
+    return settled;
+  });
 }
 
 /** Work that the upstream no longer knows cannot be stopped any more. */

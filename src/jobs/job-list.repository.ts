@@ -39,7 +39,7 @@ export interface JobPage {
 type JobQuery<Output> = SelectQueryBuilder<DB, 'jobs', Output>;
 
 function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
-  let narrowed = query.where('owner_id', '=', filter.ownerId);
+  let narrowed = query.where('owner_id', '=', filter.ownerId).where('deleted_at', 'is', null);
   if (filter.status) narrowed = narrowed.where('status', 'in', [...filter.status]);
   if (filter.model) narrowed = narrowed.where('model', 'in', [...filter.model]);
   if (filter.provider !== undefined) narrowed = narrowed.where('connection', '=', filter.provider);

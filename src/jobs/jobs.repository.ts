@@ -65,6 +65,18 @@ export async function deleteJob(write: Write, id: string): Promise<Job | undefin
   return job;
 }
 
+/** Hides a finished job from its owner; it is removed once nothing waits for it any more. */
+export async function hideJob(write: Write, id: string): Promise<void> {
+  const job = await write.tx
+    .updateTable('jobs')
+    .set({ deleted_at: write.now })
+    .where('id', '=', id)
+    .where('stage', '=', 'finished')
+    .returningAll()
+    .executeTakeFirst();
+  if (job) write.changed(job);
+}
+
 /** Jobs of everybody, by status. */
 export async function countByStatus(db: Kysely<DB>): Promise<Record<JobStatus, number>> {
   const counts = { pending: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };

@@ -10,7 +10,15 @@ import type { Variant } from '../providers/provider.ts';
 import type { ByteRange } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
 import type { EngineParts } from './engine.ts';
-import { type Job, type JobStatus, type Priority, PRIORITIES, resultOf, type StoredFile } from './job.ts';
+import {
+  isFinal,
+  type Job,
+  type JobStatus,
+  type Priority,
+  PRIORITIES,
+  resultOf,
+  type StoredFile,
+} from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
   countJobs,
@@ -20,7 +28,7 @@ import {
   pageJobs,
   type PageRequest,
 } from './job-list.repository.ts';
-import { countByStatus, deleteJob, findJob, insertJob } from './jobs.repository.ts';
+import { countByStatus, deleteJob, findJob, hideJob, insertJob } from './jobs.repository.ts';
 import { type ReferenceInput, storeReference } from './reference.ts';
 import { resolveRequest } from './video-request.ts';
 
@@ -56,7 +64,9 @@ export interface JobsService {
   /** Throws `job_already_finished`. */
   cancel(caller: Principal, id: string): Promise<Job>;
   /** Deletes a finished job and its files. Throws `job_not_finished`. */
-  purge(caller: Principal, id: string): Promise<Job>;
+  purge(caller: Principal, id: string): Promise<void>;
+  /** Deletes a job wherever it stands, cancelling it first when it is open. */
+  remove(caller: Principal, id: string): Promise<void>;
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
   file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Readable>;
@@ -73,8 +83,15 @@ export function createJobsService(
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
     const entry = await cache.get(id, load);
     // Somebody else's is answered like nothing: an id gives nothing away.
-    if (entry?.job.owner_id !== caller.userId) throw new AppError('job_not_found');
+    if (entry?.job.owner_id !== caller.userId || entry.job.deleted_at) throw new AppError('job_not_found');
     return entry;
+  }
+
+  async function purge(id: string): Promise<void> {
+    const job = await parts.write((write) => deleteJob(write, id));
+    if (!job) throw new AppError('job_not_finished');
+    // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
+    for (const file of Object.values(resultOf(job)?.files ?? {})) await storage.remove(file.key);
   }
 
   return {
@@ -125,11 +142,14 @@ export function createJobsService(
     },
     async purge(caller, id) {
       await owned(caller, id);
-      const job = await parts.write((write) => deleteJob(write, id));
-      if (!job) throw new AppError('job_not_finished');
-      // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
-      for (const file of Object.values(resultOf(job)?.files ?? {})) await storage.remove(file.key);
-      return job;
+      await purge(id);
+    },
+    async remove(caller, id) {
+      const { job } = await owned(caller, id);
+      const cancelled = isFinal(job.status) ? job : await cancelJob(parts, id).catch(unlessFinished);
+      // While the provider has not said what came of it, the row stays, unseen, for the task that goes on asking.
+      if (cancelled?.cancel_outcome === 'unknown') await parts.write((write) => hideJob(write, id));
+      else await purge(id);
     },
     async file(caller, id, variant) {
       const { job } = await owned(caller, id);
@@ -146,6 +166,11 @@ export function createJobsService(
     open: (file, range) => storage.open(file.key, range),
     countByStatus: () => countByStatus(db),
   };
+}
+
+function unlessFinished(error: unknown): undefined {
+  if (error instanceof AppError && error.code === 'job_already_finished') return undefined;
+  throw error;
 }
 
 /** Why there is no file, in words that fit where the job stands. */

@@ -35,3 +35,14 @@ export async function findHopeless(
 export async function postponeSteps(write: Write, ids: string[], until: Date): Promise<void> {
   await write.tx.updateTable('jobs').set({ due_at: until }).where('id', 'in', ids).execute();
 }
+
+/** Jobs that were deleted while an answer was still awaited, and for which it has not come since `before`. */
+export async function findForgotten(db: Kysely<DB>, before: Date): Promise<string[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where('deleted_at', '<', before)
+    .limit(LIMIT)
+    .execute();
+  return rows.map(({ id }) => id);
+}

@@ -1,6 +1,7 @@
 import { type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
-import { findHopeless, findStuckSteps, postponeSteps } from './rescue.repository.ts';
+import { deleteJob } from './jobs.repository.ts';
+import { findForgotten, findHopeless, findStuckSteps, postponeSteps } from './rescue.repository.ts';
 
 const TASK_OF_STAGE: Readonly<Record<string, string>> = {
   submitting: TASKS.submit,
@@ -16,6 +17,9 @@ export async function rescue(parts: EngineParts): Promise<number> {
   const now = parts.clock.now();
   for (const { id, stage } of await findHopeless(parts.db, new Date(now - parts.deadlines.giveUpMs))) {
     await parts.write((write) => failJob(write, id, hopeless(stage)));
+  }
+  for (const id of await findForgotten(parts.db, new Date(now - parts.deadlines.giveUpMs))) {
+    await parts.write((write) => deleteJob(write, id));
   }
   const stuck = await findStuckSteps(parts.db, new Date(now));
   if (stuck.length === 0) return 0;

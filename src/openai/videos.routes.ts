@@ -141,21 +141,11 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
       },
     },
     async (request) => {
-      const caller = callerOf(request);
       const id = request.params.video_id;
-      await remove(caller, id);
+      await jobs.remove(callerOf(request), id);
       return { id, object: 'video.deleted' as const, deleted: true as const };
     },
   );
-
-  async function remove(caller: ReturnType<typeof callerOf>, id: string): Promise<void> {
-    const cancelled = await jobs.cancel(caller, id).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'job_already_finished') return undefined;
-      throw error;
-    });
-    // While the provider has not said what came of it, the row stays for the task that goes on asking.
-    if (cancelled?.cancel_outcome !== 'unknown') await jobs.purge(caller, id);
-  }
 
   function pollHeaders(job: Job): Record<string, number> {
     const ms = pollAfterMs(job, clock.now());

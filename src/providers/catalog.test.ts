@@ -107,3 +107,25 @@ describe('the catalogue', () => {
     expect(catalog.connection('z')).toBeUndefined();
   });
 });
+
+it('lets a name fall back on the default model until somebody offers it or an alias names another', async () => {
+  const catalogOf = async (ids: string[], more: object = {}) => {
+    const catalog = createCatalog({
+      connections: [connection('a', ids)],
+      fallbackNames: ['sora-2'],
+      ...more,
+    });
+    await catalog.refresh(context);
+    return catalog;
+  };
+  const plain = await catalogOf(['one', 'two']);
+  expect(plain.resolve('sora-2')).toMatchObject({ alias: 'sora-2', model: { id: 'one' } });
+  expect(plain.aliases().map((entry) => entry.alias)).toEqual(['sora-2']);
+  const offered = await catalogOf(['one', 'sora-2']);
+  expect(offered.resolve('sora-2')).toMatchObject({ model: { id: 'sora-2' } });
+  expect(offered.aliases()).toEqual([]);
+  const chosen = await catalogOf(['one', 'two'], { aliases: { 'sora-2': 'two' } });
+  expect(chosen.resolve('sora-2')).toMatchObject({ alias: 'sora-2', model: { id: 'two' } });
+  const circular = await catalogOf(['one'], { defaultModel: 'sora-2' });
+  expect(() => circular.resolve('sora-2')).toThrow('no model "sora-2"');
+});

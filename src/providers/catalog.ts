@@ -57,6 +57,8 @@ export interface CatalogOptions {
   aliases?: Readonly<Record<string, string>>;
   /** Used when a request names no model; the first model of the first connection when left out. */
   defaultModel?: string;
+  /** Names that stand for the default model as long as nobody offers them and no alias says otherwise. */
+  fallbackNames?: readonly string[];
 }
 
 /** Knows what can be asked for and who makes it. Empty until the first `refresh`. */
@@ -90,16 +92,30 @@ export function createCatalog(options: CatalogOptions): Catalog {
     return bare?.connection.name === owner ? bare : undefined;
   }
 
+  /** What a name means today: an alias's target, a model, or the default model for a name to fall back on. */
+  function lookUp(name: string): CatalogEntry | undefined {
+    const target = aliases.get(name);
+    const entry = find(target ?? name);
+    if (entry) return target === undefined ? entry : { ...entry, alias: name };
+    const isFallback = target === undefined && options.fallbackNames?.includes(name) === true;
+    const standard = isFallback && name !== options.defaultModel ? findStandard() : undefined;
+    return standard && { ...standard, alias: name };
+  }
+
+  function findStandard(): CatalogEntry | undefined {
+    if (options.defaultModel !== undefined) return lookUp(options.defaultModel);
+    const [first] = names.values();
+    return first;
+  }
+
   function resolve(name?: string): CatalogEntry {
+    const entry = name === undefined ? findStandard() : lookUp(name);
+    if (entry) return entry;
     const wanted = name ?? options.defaultModel;
     if (wanted === undefined) {
-      const [first] = names.values();
-      if (first) return first;
       throw new AppError('model_not_found', { message: 'No model is available.', details: { models: [] } });
     }
     const target = aliases.get(wanted);
-    const entry = find(target ?? wanted);
-    if (entry) return target === undefined ? entry : { ...entry, alias: wanted };
     const why = target === undefined ? '' : ` It stands for "${target}", which nobody offers now.`;
     throw new AppError('model_not_found', {
       message: `There is no model "${wanted}".${why}`,
@@ -118,11 +134,11 @@ export function createCatalog(options: CatalogOptions): Catalog {
     },
     list: () => [...names.values()],
     aliases: () =>
-      [...aliases].flatMap(([alias, target]) => {
-        const entry = find(target);
-        return entry ? [{ ...entry, alias }] : [];
+      [...new Set([...aliases.keys(), ...(options.fallbackNames ?? [])])].flatMap((name) => {
+        const entry = lookUp(name);
+        return entry?.alias === name ? [entry] : [];
       }),
-    standard: () => (names.size === 0 ? undefined : resolve()),
+    standard: findStandard,
     resolve,
   };
 }

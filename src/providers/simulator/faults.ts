@@ -19,7 +19,10 @@ export const FAULTS = {
   slow: { stage: 'run', does: 'It takes ten times as long.' },
   late: { stage: 'run', does: 'It stands at 99 % for ten minutes (at speed 1) and then succeeds.' },
   stuck: { stage: 'run', does: 'It stops at 37 % and stays there for ever.' },
-  fail: { stage: 'run', does: 'It fails half-way with `simulated_failure` (by chance: with `server_error`, retryable).' },
+  fail: {
+    stage: 'run',
+    does: 'It fails half-way with `simulated_failure` (by chance: with `server_error`, retryable).',
+  },
   moderation: { stage: 'run', does: 'It fails early with `moderation_blocked`.' },
   'unknown-status': { stage: 'run', does: 'While it runs, its status is a word that nobody knows.' },
   'poll-500': { stage: 'run', does: 'Status calls are answered 500 during the middle third of the run.' },
