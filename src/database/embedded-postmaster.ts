@@ -1,31 +1,33 @@
 import type { ChildProcess } from 'node:child_process';
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import process from 'node:process';
+import { open, readFile, rename, stat } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sleep, systemClock } from '../core/clock.ts';
 import type { Binaries } from './embedded-binaries.ts';
 import { type Launcher, launch } from './embedded-launcher.ts';
 import type { Endpoint, Places } from './embedded-places.ts';
 import { serverArguments } from './embedded-settings.ts';
-import { isAlive, isPostmasterOf } from './process-alive.ts';
 import { DatabaseStartError } from './start-error.ts';
 
 /** What a postmaster says about itself in its postmaster.pid. */
 export interface PidFile {
   pid: number;
-  endpoint: Endpoint;
+  /** Undefined until it listens. */
+  endpoint: Endpoint | undefined;
   ready: boolean;
 }
 
 const POLL_MS = 5;
 const MAX_LOG_BYTES = 1_000_000;
 
-/** The data folder's postmaster.pid, or undefined when there is none (or it is only half written). */
+/** The data folder's postmaster.pid, or undefined when there is none. It is written line by line. */
 export async function readPidFile(places: Places): Promise<PidFile | undefined> {
   const text = await readFile(places.pidFile, 'utf8').catch(() => '');
-  const [pid, , , port, socketDir, , , status] = text.split('\n').map((line) => line.trim());
-  if (!pid || port === undefined || socketDir === undefined) return undefined;
-  const endpoint = socketDir === '' ? { port: Number(port) } : { socketDir: places.home };
+  const [pid, , , port, socketDir, address, , status] = text.split('\n').map((line) => line.trim());
+  if (!pid) return undefined;
+  let endpoint: Endpoint | undefined;
+  if (socketDir) endpoint = { socketDir: places.home };
+  // The port stands there from the first moment, with a socket too; only an address makes it one.
+  else if (address) endpoint = { port: Number(port) };
   return { pid: Number(pid), endpoint, ready: status === 'ready' };
 }
 
@@ -48,8 +50,6 @@ export async function launchPostmaster(
   options: LaunchOptions,
 ): Promise<ChildProcess | 'busy' | 'port taken'> {
   const { places, binaries, launcher, endpoint, settings } = options;
-  await disownReusedPid(places, places.pidFile);
-  await disownReusedPid(places, places.socketLockFile);
   await rotateLog(places.logFile);
   const output = await open(places.logFile, 'a', 0o600);
   const { size: before } = await output.stat();
@@ -74,7 +74,7 @@ export async function launchPostmaster(
   // Let the exit's own listeners run first.
   await nextTurn();
   const said = (await readFile(places.logFile)).subarray(before).toString();
-  if (/lock file ".*" already exists|pre-existing shared memory block/.test(said)) return 'busy';
+  if (/lock file ".*" (already exists|is empty)|pre-existing shared memory block/.test(said)) return 'busy';
   if (/could not bind|Address already in use/.test(said)) return 'port taken';
   throw new DatabaseStartError(
     'broken',
@@ -82,18 +82,6 @@ export async function launchPostmaster(
       `${said.trim().slice(-2000)}\nIts log: ${places.logFile}`,
     failure,
   );
-}
-
-/**
- * A killed postmaster leaves its lock files, and its process id may belong to another process by now; then
- * PostgreSQL would refuse to start. Files that name its own parent it takes for stale, and it still checks
- * for surviving server processes by what else they say: so they are not removed, but made to name us.
- */
-async function disownReusedPid(places: Places, file: string): Promise<void> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  const pid = Math.abs(Number.parseInt(text, 10));
-  if (process.platform !== 'linux' || !isAlive(pid) || (await isPostmasterOf(places.cluster, pid))) return;
-  await writeFile(file, text.replace(/^-?\d+/, String(process.pid)));
 }
 
 async function rotateLog(file: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { sleep, systemClock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { findBinaries } from './embedded-binaries.ts';
-import { bringUp, type BringUpOptions, type Running } from './embedded-bring-up.ts';
+import { bringUp, type Running } from './embedded-bring-up.ts';
 import { placesIn, urlOf } from './embedded-places.ts';
+import type { BringUpOptions } from './embedded-starter.ts';
 import { hasEnded, stopPostmaster } from './embedded-stop.ts';
 import { keepAliveDuring } from './keep-alive.ts';
 import { takeLock } from './lock.ts';

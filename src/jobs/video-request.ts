@@ -122,9 +122,9 @@ function parseLines(text: string): number {
   });
 }
 
-/** Within two percent: sizes are rounded to whole macroblocks. */
+/** Within one percent: sides are rounded to even numbers. (7:4, as 1792x1024, is 1.6 % from 16:9.) */
 function hasRatio(size: Size, ratio: number): boolean {
-  return Math.abs(size.width / size.height / ratio - 1) < 0.02;
+  return Math.abs(size.width / size.height / ratio - 1) < 0.01;
 }
 
 function unsupported(model: ModelSpec, what: string, param: string): AppError {
