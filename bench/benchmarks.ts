@@ -1,7 +1,6 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName =
-  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
+export type BenchmarkName = 'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
 
 interface Entry {
   /** One line for the help. */

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadOptions } from './load.ts';
 import { percentile } from './report.ts';
 
@@ -13,8 +13,7 @@ async function run(options: LoadOptions): Promise<void> {
   const total = rate * durationSeconds;
   const pending: Promise<void>[] = [];
   for (let sent = 0; sent < total; sent += 1) {
-    // Timers are too coarse for a millisecond.
-    while (performance.now() < startedAt + (sent * 1000) / rate) await nextTurn();
+    while (performance.now() < startedAt + (sent * 1000) / rate) await sleep(1);
     pending.push(ask(paths[sent % paths.length] ?? '/'));
   }
   await Promise.all(pending);

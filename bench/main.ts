@@ -33,7 +33,7 @@ async function runOne(name: BenchmarkName, quick: boolean): Promise<Report> {
     child.once('message', (message) => (report = message as Report));
     const code = await new Promise((resolve) => child.once('exit', resolve));
     if (report && code === 0) return report;
-    const said = (await readFile(logFile, 'utf8')).trim().slice(-3000);
+    const said = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-20).join('\n');
     return { rows: [{ what: name, measured: 'failed' }], notes: [`${name} failed:\n${said}`] };
   } finally {
     await log.close();
@@ -44,7 +44,8 @@ async function runOne(name: BenchmarkName, quick: boolean): Promise<Report> {
 function chosen(only: readonly string[], quick: boolean): BenchmarkName[] {
   const names = Object.keys(BENCHMARKS) as BenchmarkName[];
   const unknown = only.filter((name) => !Object.hasOwn(BENCHMARKS, name));
-  if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', ')}; there are ${names.join(', ')}.`);
+  if (unknown.length > 0)
+    throw new Error(`There is no ${unknown.join(', ')}; there are ${names.join(', ')}.`);
   if (only.length > 0) return names.filter((name) => only.includes(name));
   return names.filter((name) => !quick || !BENCHMARKS[name].isLong);
 }

@@ -7,5 +7,10 @@ if (name === undefined || folder === undefined || !Object.hasOwn(BENCHMARKS, nam
 }
 
 const { default: benchmark } = await BENCHMARKS[name as BenchmarkName].load();
-const report = await benchmark({ folder, quick: extent === 'quick' });
-process.send?.(report, () => process.exit(0));
+try {
+  const report = await benchmark({ folder, quick: extent === 'quick' });
+  process.send?.(report, () => process.exit(0));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(1);
+}

@@ -26,6 +26,10 @@ export const ERRORS = {
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },
+  idempotency_key_reused: {
+    status: 422,
+    message: 'This Idempotency-Key was used before, for another request.',
+  },
   unsupported_media_type: {
     status: 415,
     message: 'Send the body as application/json or multipart/form-data.',

@@ -20,6 +20,7 @@ import { type EmbeddedOptions, startEmbedded } from './embedded.ts';
 import { hydrateLibraries } from './embedded-binaries.ts';
 import { run } from './embedded-launcher.ts';
 import { placesIn } from './embedded-places.ts';
+import { readPidFile } from './embedded-postmaster.ts';
 import { isAlive, isPostmasterOf } from './process-alive.ts';
 import { silentLog } from './silent-log.ts';
 import { temporaryFolder } from './testing-leftovers.ts';
@@ -268,6 +269,24 @@ test('listens on a loopback port where a socket cannot be used', async () => {
   expect(await query(again.url, 'select inet_server_addr()::text as host')).toEqual([
     { host: '127.0.0.1/32' },
   ]);
+});
+
+test('a half-written postmaster.pid is not taken for a server on PostgreSQL’s usual port', async () => {
+  const places = placesIn(await newDataDir());
+  await mkdir(places.cluster, { recursive: true });
+  const written = async (text: string) => {
+    await writeFile(places.pidFile, text);
+    return readPidFile(places);
+  };
+  const start = '12\n/data\n1795211567\n5432\n';
+  expect(await written('')).toBeUndefined();
+  expect(await written(`${start}\n`)).toEqual({ pid: 12, endpoint: undefined, ready: false });
+  expect(await written(`${start}..\n\n 1 2\nready   \n`)).toEqual({
+    pid: 12,
+    endpoint: { socketDir: places.home },
+    ready: true,
+  });
+  expect(await written(`${start}\n127.0.0.1\n`)).toMatchObject({ endpoint: { port: 5432 } });
 });
 
 test('a folder in the way, and a database of another version, are left alone', async () => {

@@ -64,6 +64,7 @@ export interface JobsTable {
   estimated_at: Date | null;
   finished_at: Date | null;
   deleted_at: Date | null;
+  fingerprint: string | null;
   search: ColumnType<string, never, never>;
 }
 
@@ -82,6 +83,14 @@ export interface AttemptsTable {
   settled_at: Date | null;
 }
 
+export interface IdempotencyKeysTable {
+  owner_id: string;
+  key: string;
+  fingerprint: string;
+  response: string;
+  created_at: Date;
+}
+
 export interface EventsTable {
   id: Generated<number>;
   owner_id: string;
@@ -97,5 +106,6 @@ export interface DB {
   api_keys: ApiKeysTable;
   jobs: JobsTable;
   attempts: AttemptsTable;
+  idempotency_keys: IdempotencyKeysTable;
   events: EventsTable;
 }

@@ -24,6 +24,7 @@ const REASONS: Readonly<Record<number, string>> = {
   404: 'There is no such thing, or it is not yours.',
   409: 'It does not go with where the video stands.',
   413: 'The body is too large.',
+  422: 'The Idempotency-Key was used before, for another request.',
   416: 'The file has no such range.',
   429: 'Too many requests: wait for `Retry-After` seconds.',
   503: 'Not right now.',

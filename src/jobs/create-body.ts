@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
 import { readForm } from '../http/form.ts';
@@ -34,6 +34,12 @@ export function createBodyReader(options: { textFields?: readonly string[] } = {
     }
     refuseUnstorable(request.body, []);
   };
+}
+
+/** The answer to a creating request; a repeated one is marked as such. */
+export function sendCreated(reply: FastifyReply, created: { body: string; replayed: boolean }) {
+  if (created.replayed) void reply.header('idempotent-replayed', 'true');
+  return reply.type('application/json; charset=utf-8').send(created.body as never);
 }
 
 /** Forms know only text: numbers, lists and objects are read out of it where the native API wants them. */

@@ -4,48 +4,53 @@ import type { CancelOutcome } from '../providers/provider.ts';
 import type { Job, JobStatus } from './job.ts';
 import type { Write } from './write.ts';
 
-export interface NewJob {
-  id: string;
-  ownerId: string;
-  apiKeyId: string | null;
-  name: string | null;
-  priority: number;
-  model: string;
-  connection: string;
-  prompt: string;
-  seconds: number;
-  width: number;
-  height: number;
-  plan: object;
-  reference: { key: string; contentType: string } | null;
-  tags: string[];
-  metadata: Record<string, string>;
-  webhookUrl: string | null;
-  estimatedMicros: number;
-  createdAt: Date;
+/** A client's own key for a creating request, with the answer it is to get from now on. */
+export interface KeyClaim {
+  key: string;
+  fingerprint: string;
+  response: string;
+  /** A key older than this is free again. */
+  expiredBefore: Date;
 }
 
-/** Inserts a job and its first event in one statement: one round trip, one commit. */
-export async function insertJob(db: Kysely<DB> | Transaction<DB>, job: NewJob): Promise<Job> {
-  const { rows } = await sql<Job>`
-    with created as (
+/**
+ * Inserts a new job and its first event in one statement: one round trip, one commit. With a claim, only if nobody has
+ * used that key before; somebody who is using it right now is waited for. False when the key is taken.
+ */
+export async function insertJob(
+  db: Kysely<DB> | Transaction<DB>,
+  job: Job,
+  claim?: KeyClaim,
+): Promise<boolean> {
+  const claimed = claim
+    ? sql`claimed as (
+        insert into idempotency_keys (owner_id, key, fingerprint, response, created_at)
+        values (${job.owner_id}, ${claim.key}, ${claim.fingerprint}, ${claim.response}, ${job.created_at})
+        on conflict (owner_id, key) do update
+          set fingerprint = excluded.fingerprint, response = excluded.response, created_at = excluded.created_at
+          where idempotency_keys.created_at < ${claim.expiredBefore}
+        returning true
+      ),`
+    : sql``;
+  const { rows } = await sql`
+    with ${claimed} created as (
       insert into jobs (id, owner_id, api_key_id, name, status, stage, priority, model, connection, prompt, seconds,
         width, height, plan, reference_key, reference_type, tags, metadata, webhook_url, due_at, estimated_micros,
-        created_at, updated_at)
-      values (${job.id}, ${job.ownerId}, ${job.apiKeyId}, ${job.name}, 'pending', 'queued', ${job.priority},
+        fingerprint, created_at, updated_at)
+      select ${job.id}, ${job.owner_id}, ${job.api_key_id}, ${job.name}, ${job.status}, ${job.stage}, ${job.priority},
         ${job.model}, ${job.connection}, ${job.prompt}, ${job.seconds}, ${job.width}, ${job.height},
-        ${JSON.stringify(job.plan)}, ${job.reference?.key ?? null}, ${job.reference?.contentType ?? null},
-        ${job.tags}, ${JSON.stringify(job.metadata)}, ${job.webhookUrl}, ${job.createdAt}, ${job.estimatedMicros},
-        ${job.createdAt}, ${job.createdAt})
-      returning *
+        ${JSON.stringify(job.plan)}::jsonb, ${job.reference_key}, ${job.reference_type}, ${job.tags}::text[],
+        ${JSON.stringify(job.metadata)}::jsonb, ${job.webhook_url}, ${job.due_at}::timestamptz,
+        ${job.estimated_micros}::bigint, ${job.fingerprint}::uuid, ${job.created_at}::timestamptz,
+        ${job.created_at}::timestamptz
+      ${claim ? sql`from claimed` : sql``}
+      returning id, owner_id, created_at
     ), logged as (
       insert into events (owner_id, job_id, type, data, created_at)
       select owner_id, id, 'job.created', '{}', created_at from created
     )
-    select * from created`.execute(db);
-  const [created] = rows;
-  if (!created) throw new Error('the database returned no row for an insert');
-  return created;
+    select id from created`.execute(db);
+  return rows.length > 0;
 }
 
 /** Of any owner: for the engine. */

@@ -5,7 +5,8 @@ import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
 import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
-import { createBodyReader } from './create-body.ts';
+import { readClientRetry } from './client-retry.ts';
+import { createBodyReader, sendCreated } from './create-body.ts';
 import { filenameOf, type Job } from './job.ts';
 import { readListQuery, paginationOf } from './list-query.ts';
 import { viewJob, viewResult } from './job-view.ts';
@@ -39,13 +40,15 @@ export function registerJobRoutes(
           'Answers at once with a job; follow it with `GET /api/v1/videos/{jobId}`. JSON or multipart.',
         consumes: ['application/json', 'multipart/form-data'],
         body: schemas.CreateBody,
-        response: { 201: Success(schemas.JobSchema), ...failures(400, 401, 413, 429) },
+        headers: schemas.CreateHeaders,
+        response: { 201: Success(schemas.JobSchema), ...failures(400, 401, 413, 422, 429) },
       },
     },
     async (request, reply) => {
       const { duration, aspectRatio, aspect_ratio: snake, inputReference, ...rest } = request.body;
       const uploaded = request.reference;
-      const job = await jobs.create(callerOf(request), {
+      const caller = callerOf(request);
+      const wish = {
         ...rest,
         seconds: duration,
         aspectRatio: aspectRatio ?? snake,
@@ -54,9 +57,11 @@ export function registerJobRoutes(
           : inputReference === undefined
             ? undefined
             : { url: inputReference },
-      });
-      void reply.code(201).header('location', `/api/v1/videos/${job.id}`);
-      return { success: true as const, data: viewJob(job) };
+      };
+      const origin = { ...readClientRetry(request, caller.keyId), render: nativeBody };
+      const created = await jobs.create(caller, wish, origin);
+      void reply.code(201).header('location', `/api/v1/videos/${created.jobId}`);
+      return sendCreated(reply, created);
     },
   );
 

@@ -49,6 +49,14 @@ export const CreateBody = Type.Object(
 
 export type CreateBody = Static<typeof CreateBody>;
 
+export const CreateHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: 'The same key within 24 hours gives the first answer again, and never a second video.',
+    }),
+  ),
+});
+
 export const JobId = Type.Object({ jobId: Type.String() });
 
 export const ListQuery = Type.Object(

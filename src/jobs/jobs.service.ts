@@ -2,23 +2,15 @@ import type { Readable } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
-import { newId } from '../core/ids.ts';
 import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
 import type { Variant } from '../providers/provider.ts';
 import type { ByteRange } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
+import { createJobCreation, type JobCreation } from './create-job.ts';
 import type { EngineParts } from './engine.ts';
-import {
-  isFinal,
-  type Job,
-  type JobStatus,
-  type Priority,
-  PRIORITIES,
-  resultOf,
-  type StoredFile,
-} from './job.ts';
+import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
   countJobs,
@@ -28,28 +20,11 @@ import {
   pageJobs,
   type PageRequest,
 } from './job-list.repository.ts';
-import { countByStatus, deleteJob, findJob, hideJob, insertJob } from './jobs.repository.ts';
-import { type ReferenceInput, storeReference } from './reference.ts';
-import { resolveRequest } from './video-request.ts';
-
-/** What a client asks for; checked against the model here. */
-export interface CreateJob {
-  prompt: string;
-  model?: string | undefined;
-  seconds?: number | undefined;
-  resolution?: string | undefined;
-  aspectRatio?: string | undefined;
-  reference?: ReferenceInput | undefined;
-  priority?: Priority | undefined;
-  name?: string | undefined;
-  tags?: string[] | undefined;
-  metadata?: Record<string, string> | undefined;
-  webhookUrl?: string | undefined;
-}
+import { countByStatus, deleteJob, findJob, hideJob } from './jobs.repository.ts';
 
 export interface JobsService {
   /** Checks, plans and commits a job. Nothing is stored when anything is wrong with it. */
-  create(caller: Principal, input: CreateJob): Promise<Job>;
+  create: JobCreation['create'];
   /** Throws `job_not_found` for what is not there or not the caller's. The answer may come from memory. */
   get(caller: Principal, id: string): Promise<CachedJob>;
   list(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<JobPage>;
@@ -77,7 +52,8 @@ export interface JobsService {
 export function createJobsService(
   parts: EngineParts & { cache: JobCache; onCreated: () => void },
 ): JobsService {
-  const { db, catalog, cache, storage, clock } = parts;
+  const { db, cache, storage } = parts;
+  const creation = createJobCreation(parts);
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
@@ -95,35 +71,7 @@ export function createJobsService(
   }
 
   return {
-    async create(caller, input) {
-      const entry = catalog.resolve(input.model);
-      const wish = { ...input, hasReference: input.reference !== undefined };
-      const request = resolveRequest(wish, entry.model);
-      const plan = entry.connection.provider.plan(request, entry.model);
-      const reference = input.reference ? await storeReference(parts, input.reference) : null;
-      const job = await insertJob(db, {
-        id: newId('video'),
-        ownerId: caller.userId,
-        apiKeyId: caller.keyId,
-        name: input.name ?? null,
-        priority: PRIORITIES[input.priority ?? 'normal'],
-        model: entry.alias ?? entry.model.id,
-        connection: entry.connection.name,
-        prompt: request.prompt,
-        seconds: plan.seconds,
-        width: plan.size.width,
-        height: plan.size.height,
-        plan,
-        reference,
-        tags: input.tags ?? [],
-        metadata: input.metadata ?? {},
-        webhookUrl: input.webhookUrl ?? null,
-        estimatedMicros: plan.quoteMicros,
-        createdAt: new Date(clock.now()),
-      });
-      parts.onCreated();
-      return job;
-    },
+    create: (caller, input, origin) => creation.create(caller, input, origin),
     get: owned,
     list: (caller, filter, page) => pageJobs(db, { ...filter, ownerId: caller.userId }, page),
     count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),

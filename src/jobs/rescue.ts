@@ -1,3 +1,5 @@
+import { deleteOldAnswers } from './client-retry.repository.ts';
+import { KEY_LIFETIME_MS } from './create-job.ts';
 import { type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import { deleteJob } from './jobs.repository.ts';
@@ -21,6 +23,7 @@ export async function rescue(parts: EngineParts): Promise<number> {
   for (const id of await findForgotten(parts.db, new Date(now - parts.deadlines.giveUpMs))) {
     await parts.write((write) => deleteJob(write, id));
   }
+  await deleteOldAnswers(parts.db, new Date(now - KEY_LIFETIME_MS));
   const stuck = await findStuckSteps(parts.db, new Date(now));
   if (stuck.length === 0) return 0;
   await parts.write(async (write) => {

@@ -64,6 +64,10 @@ function viewModel(entry: CatalogEntry) {
       sizes: allowedSizes(model),
       default_size: sizeText(model.defaultSize),
       input_reference: model.inputReference,
+      // What a Sora Studio in front of this one may rely on.
+      idempotency_key: true,
+      list: 'complete',
+      delete_stops: true,
     },
   };
 }

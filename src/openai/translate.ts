@@ -58,7 +58,8 @@ function unixSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
 
-const POLL_AFTER = { min: 500, max: 5000, usual: 1000 } as const;
+/** In ms. */
+export const POLL_AFTER = { min: 500, max: 5000, usual: 1000 } as const;
 
 /**
  * When asking again is worth it, in ms; undefined once there is nothing to wait for. Clients that read it keep to the

@@ -6,12 +6,15 @@ import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
 import type { Server } from '../http/server.ts';
-import { createBodyReader } from '../jobs/create-body.ts';
+import { readClientRetry } from '../jobs/client-retry.ts';
+import { createBodyReader, sendCreated } from '../jobs/create-body.ts';
+import type { CreateJob } from '../jobs/create-job.ts';
 import { filenameOf, type Job } from '../jobs/job.ts';
-import type { CreateJob, JobsService } from '../jobs/jobs.service.ts';
+import type { JobsService } from '../jobs/jobs.service.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import { parseSize, supportsSeconds, supportsSize } from '../providers/model.ts';
-import { pollAfterMs, toVideo } from './translate.ts';
+import { POLL_AFTER, pollAfterMs, toVideo } from './translate.ts';
+import { CreateHeaders } from '../jobs/jobs.schemas.ts';
 import * as schemas from './videos.schemas.ts';
 
 export interface VideoRoutesOptions {
@@ -50,15 +53,18 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
         ...common,
         summary: 'Create a video',
         consumes: ['application/json', 'multipart/form-data'],
+        headers: CreateHeaders,
         body: schemas.CreateVideoBody,
-        response: { 200: schemas.VideoSchema, ...failures(400, 401, 413, 429) },
+        response: { 200: schemas.VideoSchema, ...failures(400, 401, 413, 422, 429) },
       },
     },
     async (request, reply) => {
+      const caller = callerOf(request);
       const wish = withDefaults(readCreate(request.body, request.reference), catalog);
-      const job = await jobs.create(callerOf(request), wish);
-      void reply.headers(pollHeaders(job));
-      return toVideo(job);
+      const origin = { ...readClientRetry(request, caller.keyId), render: videoBody };
+      const created = await jobs.create(caller, wish, origin);
+      void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
+      return sendCreated(reply, created);
     },
   );
 
@@ -104,7 +110,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     async (request, reply) => {
       const { job, rendered } = await jobs.get(callerOf(request), request.params.video_id);
       let body = rendered.get('openai');
-      if (body === undefined) rendered.set('openai', (body = JSON.stringify(toVideo(job))));
+      if (body === undefined) rendered.set('openai', (body = videoBody(job)));
       void reply.headers(pollHeaders(job));
       return reply.type('application/json; charset=utf-8').send(body as never);
     },
@@ -151,6 +157,10 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     const ms = pollAfterMs(job, clock.now());
     return ms === undefined ? {} : { 'openai-poll-after-ms': ms };
   }
+}
+
+function videoBody(job: Job): string {
+  return JSON.stringify(toVideo(job));
 }
 
 function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateJob {

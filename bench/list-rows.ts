@@ -1,0 +1,83 @@
+import type { Pool } from 'pg';
+
+/** Shares of the jobs, skewed as in life: one big customer, some middling, many small. */
+export const OWNERS = { big: 'usr_big', middle: 'usr_middle', small: 'usr_small', many: 'usr_many' } as const;
+
+/**
+ * Jobs over two years, made by the database itself: deterministic, and true to every CHECK. The big owner has 60 %,
+ * the middle one 25 %, the small one 1 % and five hundred others the rest.
+ */
+const FILL = `
+insert into jobs (id, owner_id, batch_id, name, status, stage, progress, priority, model, connection, prompt, seconds,
+  width, height, plan, tags, metadata, due_at, tries, error_code, error_message, error_retryable, cancel_outcome,
+  estimated_micros, charged_micros, result, created_at, updated_at, started_at, finished_at)
+select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, batch, name, status,
+  case status when 'pending' then 'queued' when 'processing' then 'rendering' else 'finished' end,
+  case status when 'completed' then 100 when 'processing' then 40 else 0 end,
+  case when r6 < 0.02 then 1 when r6 < 0.07 then -1 else 0 end,
+  model, connection, prompt, 4 + 4 * (n % 3), 1280, 720,
+  jsonb_build_object('upstreamModel', model, 'seconds', 8, 'size', '1280x720', 'request', jsonb_build_object('prompt', prompt)),
+  tags, jsonb_build_object('scene', (n % 100)::text), at, 1,
+  case when status = 'failed' then 'upstream_error' end, case when status = 'failed' then 'It said no.' end,
+  case when status = 'failed' then true end, case when status = 'cancelled' then 'cancelled' end,
+  800000, case when status = 'completed' then 800000 end,
+  case when status = 'completed' then jsonb_build_object('seconds', 8, 'width', 1280, 'height', 720, 'codec', 'avc',
+    'hasAudio', true, 'files', jsonb_build_object('video', jsonb_build_object('key', 'videos/ab/' || n || '/video.mp4',
+    'sizeBytes', 4000000 + n, 'sha256', md5(n::text) || md5((-n)::text), 'contentType', 'video/mp4'))) end,
+  at, at + interval '3 minutes',
+  case when status not in ('pending', 'cancelled') then at + interval '5 seconds' end,
+  case when status in ('completed', 'failed', 'cancelled') then at + interval '1 minute' * (1 + r6 * 10) end
+from (
+  select *,
+    case when rank < 0.0005 then 'pending' when rank < 0.001 then 'processing' when rank < 0.90 then 'completed'
+      when rank < 0.97 then 'failed' else 'cancelled' end as status,
+    case when r1 < 0.60 then '${OWNERS.big}' when r1 < 0.85 then '${OWNERS.middle}' when r1 < 0.86 then '${OWNERS.small}'
+      else '${OWNERS.many}_' || floor(r2 * 500) end as owner,
+    case when r3 < 0.70 then 'sora-2' when r3 < 0.90 then 'sora-2-pro' when r3 < 0.99 then 'veo-3.1-fast'
+      else 'simulator' end as model,
+    case when r3 < 0.90 then 'openai' when r3 < 0.99 then 'google' else 'simulator' end as connection,
+    case when r4 < 0.20 then 'batch_' || n / 50 end as batch,
+    case when r5 < 0.10 then 'Scene ' || n % 1000 end as name,
+    case when r4 < 0.30 then array['draft'] when r4 < 0.40 then array['draft', 'client-' || n % 200]
+      when r4 < 0.401 then array['rare', 'keep'] else '{}' end as tags,
+    'a video of ' || (array['a cat', 'a dog', 'a paper boat', 'an old town', 'two robots', 'the sea'])[1 + floor(r2 * 6)]
+      || ' ' || (array['at dawn', 'in the rain', 'under water', 'on a mountain lake', 'in slow motion'])[1 + floor(r5 * 5)]
+      || ', shot ' || n % 5000 || ', ' || case when r6 < 0.0005 then 'zeppelin' when r6 < 0.05 then 'lantern'
+      else 'cinematic light' end || ', film grain, 35 mm, soft colours, take ' || n as prompt
+  from (
+    select n, timestamptz '2026-11-01' - interval '63 seconds' * ($1::int - n) as at, random() as r1, random() as r2,
+      random() as r3, random() as r4, random() as r5, random() as r6,
+      -- What is open is new; the rest is a mixture.
+      case when n > $1::int * 0.999 then random() * 0.001 else 0.001 + random() * 0.999 end as rank
+    from generate_series(1, $1::int) as n
+  ) as drawn
+) as shaped`;
+
+interface IndexRow {
+  name: string;
+  definition: string;
+}
+
+/** Fills the table without its indexes and makes them again afterwards, which is several times as fast. */
+export async function fillJobs(pool: Pool, count: number): Promise<void> {
+  const { rows } = await pool.query<IndexRow>(
+    `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
+     from pg_index where indrelid = 'jobs'::regclass and not indisprimary`,
+  );
+  const client = await pool.connect();
+  try {
+    await client.query(`set maintenance_work_mem = '512MB'`);
+    for (const { name } of rows) await client.query(`drop index ${name}`);
+    await client.query('select setseed(0.5)');
+    await client.query(
+      `insert into users (id, name, role, created_at)
+       select id, 'Somebody', 'user', now() from unnest($1::text[]) as id`,
+      [[...Object.values(OWNERS), ...Array.from({ length: 500 }, (_, n) => `${OWNERS.many}_${n}`)]],
+    );
+    await client.query({ text: FILL, values: [count] });
+    for (const { definition } of rows) await client.query(definition);
+    await client.query('vacuum analyze jobs');
+  } finally {
+    client.release(true);
+  }
+}

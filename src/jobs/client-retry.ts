@@ -1,0 +1,47 @@
+import type { FastifyRequest } from 'fastify';
+import { AppError } from '../core/errors.ts';
+import { sha256 } from '../core/ids.ts';
+
+/** What a creating request says about being a repetition. */
+export interface ClientRetry {
+  /** Who asked, where, for what: the same for a request and all its retries. A UUID. */
+  fingerprint: string;
+  /** The client's `Idempotency-Key`. */
+  key: string | undefined;
+  /** The official clients send no key; but they say when they try again. */
+  isRetry: boolean;
+}
+
+const MAX_KEY_LENGTH = 255;
+
+/** Reads it from a validated request. Throws `invalid_request` for a key that is none. */
+export function readClientRetry(request: FastifyRequest, keyId: string): ClientRetry {
+  const key = request.headers['idempotency-key'];
+  if (
+    key !== undefined &&
+    (typeof key !== 'string' || !/^[\x21-\x7e]+$/.test(key) || key.length > MAX_KEY_LENGTH)
+  ) {
+    throw new AppError('invalid_request', {
+      message: `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} printable ASCII characters.`,
+      param: 'Idempotency-Key',
+    });
+  }
+  const image = request.reference ? sha256(request.reference) : '';
+  const text = [keyId, request.routeOptions.url, canonical(request.body), image].join('\n');
+  const retryCount = Number(request.headers['x-stainless-retry-count'] ?? 0);
+  return { fingerprint: toUuid(sha256(text)), key, isRetry: retryCount > 0 };
+}
+
+/** JSON with the fields of every object in order: the same for the same content. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** The first 128 bits of a hash, in the form PostgreSQL keeps in 16 bytes. */
+function toUuid(hash: string): string {
+  return hash.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

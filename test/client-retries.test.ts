@@ -1,0 +1,145 @@
+import { createServer, type Socket } from 'node:net';
+import OpenAI from 'openai';
+import { expect, onTestFinished, test } from 'vitest';
+import { createTestApp, SMALL, type TestApp } from './create-test-app.ts';
+import { startApp } from './start-app.ts';
+
+const countJobs = async ({ db }: TestApp) => (await db.selectFrom('jobs').select('id').execute()).length;
+
+function create({ admin }: TestApp, url: string, payload: object, headers: Record<string, string> = {}) {
+  return admin.inject({ method: 'POST', url, payload, headers });
+}
+
+test.each(['/api/v1/videos', '/v1/videos'])(
+  '%s: the same key and body give the first answer, word for word',
+  async (url) => {
+    const app = await createTestApp();
+    const key = { 'idempotency-key': 'order-7' };
+    const first = await create(app, url, { prompt: 'x', model: 'simulator' }, key);
+    await app.settle();
+    const again = await create(app, url, { model: 'simulator', prompt: 'x' }, key);
+    expect(again.body).toBe(first.body);
+    expect([again.statusCode, again.headers['idempotent-replayed']]).toEqual([first.statusCode, 'true']);
+    expect(again.headers.location).toBe(first.headers.location);
+    expect(first.headers['idempotent-replayed']).toBeUndefined();
+    expect(await countJobs(app)).toBe(1);
+  },
+);
+
+test('the same key with another body is 422, on another API as well', async () => {
+  const app = await createTestApp();
+  const key = { 'idempotency-key': 'k' };
+  await create(app, '/api/v1/videos', { prompt: 'x' }, key);
+  for (const [url, prompt] of [
+    ['/api/v1/videos', 'y'],
+    ['/v1/videos', 'x'],
+  ] as const) {
+    const response = await create(app, url, { prompt }, key);
+    expect(response.statusCode).toBe(422);
+    expect(response.json()).toMatchObject({ error: { code: 'idempotency_key_reused' } });
+  }
+  expect(await countJobs(app)).toBe(1);
+});
+
+test('a hundred at once with one key make one job', async () => {
+  const app = await createTestApp();
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, () => create(app, '/api/v1/videos', SMALL, { 'idempotency-key': 'k' })),
+  );
+  expect(new Set(answers.map((answer) => answer.body)).size).toBe(1);
+  expect(answers.filter((answer) => answer.headers['idempotent-replayed'] === undefined)).toHaveLength(1);
+  expect(await countJobs(app)).toBe(1);
+});
+
+test('keys are kept for a day, belong to their owner, and a refused request uses none up', async () => {
+  const app = await createTestApp();
+  const key = { 'idempotency-key': 'k' };
+  expect((await create(app, '/api/v1/videos', { prompt: '' }, key)).statusCode).toBe(400);
+  await create(app, '/api/v1/videos', SMALL, key);
+  const stranger = await app.user();
+  const theirs = await stranger.inject({
+    method: 'POST',
+    url: '/api/v1/videos',
+    payload: SMALL,
+    headers: key,
+  });
+  expect(theirs.headers['idempotent-replayed']).toBeUndefined();
+  await app.clock.advance(24 * 60 * 60_000 + 1);
+  expect((await create(app, '/api/v1/videos', SMALL, key)).headers['idempotent-replayed']).toBeUndefined();
+  expect(await countJobs(app)).toBe(3);
+});
+
+test.each(['', 'x'.repeat(256), 'with space', 'ü'])('the key %j is refused', async (key) => {
+  const app = await createTestApp();
+  const response = await create(app, '/api/v1/videos', SMALL, { 'idempotency-key': key });
+  expect(response.statusCode).toBe(400);
+  expect(await countJobs(app)).toBe(0);
+});
+
+test("an official client's retry without a key finds its first request; deliberate repetitions do not", async () => {
+  const app = await createTestApp();
+  const body = { prompt: 'twice' };
+  const first = (await create(app, '/v1/videos', body)).json() as { id: string };
+  const retry = await create(app, '/v1/videos', body, { 'x-stainless-retry-count': '1' });
+  expect(retry.json()).toMatchObject({ id: first.id });
+  await create(app, '/v1/videos', body);
+  expect(await countJobs(app)).toBe(2);
+  await app.clock.advance(10 * 60_000);
+  await create(app, '/v1/videos', body, { 'x-stainless-retry-count': '1' });
+  expect(await countJobs(app)).toBe(3);
+});
+
+test('retries whose first request never came through make one job together', async () => {
+  const app = await createTestApp();
+  const answers = await Promise.all(
+    ['1', '2', '2', '1'].map((count) =>
+      create(app, '/v1/videos', { prompt: 'x' }, { 'x-stainless-retry-count': count }),
+    ),
+  );
+  expect(new Set(answers.map((answer) => (answer.json() as { id: string }).id)).size).toBe(1);
+  expect(await countJobs(app)).toBe(1);
+});
+
+/** Passes requests on and, now and then, loses the answer: the connection drops after the server has done its work. */
+async function startLossyProxy(target: string, loses: (request: number) => boolean): Promise<string> {
+  const { port } = new URL(target);
+  const { connect } = await import('node:net');
+  const sockets = new Set<Socket>();
+  let requests = 0;
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), '127.0.0.1');
+    let lost = false;
+    for (const socket of [client, server]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => void (client.destroy(), server.destroy()));
+    }
+    client.on('data', (chunk) => {
+      if (chunk.toString('latin1').startsWith('POST ')) lost = loses((requests += 1));
+      server.write(chunk);
+    });
+    server.on('data', (chunk) => {
+      if (lost) client.destroy();
+      else client.write(chunk);
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  const address = proxy.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+}
+
+test('creates through the real openai client, every other answer dropped: one job each', async () => {
+  const { url, key } = await startApp({ SIMULATOR_SPEED: '1', MAX_RUNNING: '1' });
+  const proxy = await startLossyProxy(url, (request) => request % 2 === 1);
+  const client = new OpenAI({ baseURL: `${proxy}/v1`, apiKey: key, maxRetries: 5 });
+  const prompts = Array.from({ length: 12 }, (_, index) => `lossy ${index}`);
+  const created = [];
+  for (const prompt of prompts) created.push(await client.videos.create({ prompt }));
+  const direct = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
+  const all = (await direct.videos.list({ limit: 100 })).data;
+  expect(all.map((video) => video.id).sort()).toEqual(created.map((video) => video.id).sort());
+});
