@@ -103,6 +103,7 @@ create trigger jobs_changed after update or delete on jobs for each row execute 
 -- What the engine looks for.
 create index jobs_pending on jobs (connection, priority desc, created_at) where status = 'pending';
 create index jobs_running on jobs (connection, owner_id) where status = 'processing';
+create index jobs_unsettled on jobs (finished_at) where cancel_outcome = 'unknown';
 create index jobs_deleted on jobs (deleted_at) where deleted_at is not null;
 create index jobs_due on jobs (connection, due_at) where status = 'processing' and stage = 'rendering';
 

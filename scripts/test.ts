@@ -57,7 +57,7 @@ const checks =
 const failedChecks = checks.filter(([name, script]) => !check(name, script)).length;
 
 const vitest = await startVitest('test', filters, { watch: false });
-const tests = vitest.state.getTestModules().flatMap((module) => [...module.children.allTests()]);
+const tests = vitest.state.getTestModules().flatMap((module) => Array.from(module.children.allTests()));
 const count = (state: string) => tests.filter((test) => test.result().state === state).length;
 const modules = vitest.state.getTestModules().filter((module) => !module.ok()).length;
 const errors = vitest.state.getUnhandledErrors().length;

@@ -1,19 +1,21 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
-import { adoptSettingsKey } from './accounts/accounts.repository.ts';
+import { adoptAdminKey } from './accounts/accounts.repository.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createLifecycle } from './core/lifecycle.ts';
+import { StartError } from './start-error.ts';
 import { createOutbound } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
+import { removeAbandoned } from './jobs/partial-files.ts';
 import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
@@ -62,8 +64,8 @@ export async function createApp({
   const clock = options.clock ?? systemClock;
   const lifecycle = createLifecycle();
   const tempDir = join(config.dataDir, 'tmp');
-  await rm(join(tempDir, 'simulator'), { recursive: true, force: true });
   await mkdir(tempDir, { recursive: true });
+  await removeAbandoned(tempDir, clock.now());
 
   const { maxConnections } = config.database;
   const db = openDatabase({
@@ -80,7 +82,7 @@ export async function createApp({
   const media = createMedia({ path: config.executablePath });
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
-  await adoptSettingsKey(db, apiKey.key, new Date(clock.now()));
+  await adoptAdminKey(db, apiKey, new Date(clock.now()));
 
   const connections = createConnections(config, { clock, media, outbound });
   const catalog = createCatalog({
@@ -90,6 +92,12 @@ export async function createApp({
     ...(config.defaultModel === undefined ? {} : { defaultModel: config.defaultModel }),
   });
   await catalog.refresh({ signal: AbortSignal.timeout(REFRESH_TIMEOUT_MS) });
+  if (!catalog.standard()) {
+    log.warn(
+      { DEFAULT_MODEL: config.defaultModel },
+      'nobody offers the default model: requests must name one',
+    );
+  }
 
   const queue = createQueue({
     url,
@@ -158,7 +166,7 @@ export async function createApp({
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
       }
-      await server.listen({ host: config.http.host, port: config.http.port });
+      await listen(server, config.http);
       return addressOf(server, config.http.host);
     },
     stop: () => lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
@@ -178,6 +186,19 @@ const REFRESH_TIMEOUT_MS = 5000;
 
 /** Programs written for Sora ask for these; where nobody offers them they get the default model, and are told so. */
 const SORA_NAMES = ['sora-2', 'sora-2-pro'];
+
+async function listen(server: Server, { host, port }: Config['http']): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const hint =
+      code === 'EADDRINUSE'
+        ? 'Something else listens there: set PORT to another port.'
+        : 'Set HOST and PORT.';
+    throw new StartError(`Cannot listen on ${host}:${port} (${message}). ${hint}`, error);
+  }
+}
 
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');

@@ -9,7 +9,6 @@ import { readSettings, type Settings } from './settings.ts';
 
 /** Everything the environment decides, checked and frozen. Each part is handed its slice. */
 export interface Config {
-  environment: Settings['NODE_ENV'];
   role: Settings['ROLE'];
   dataDir: string;
   http: {
@@ -92,7 +91,6 @@ export function loadConfig(env: Environment): Config {
   if (problems.length > 0) throw new ConfigError(problems);
 
   return Object.freeze({
-    environment: settings.NODE_ENV,
     role: settings.ROLE,
     dataDir: resolve(settings.DATA_DIR),
     http: {

@@ -1,6 +1,7 @@
 import { ConfigError, loadConfig, readEnvironment } from './config.ts';
 import { DatabaseStartError } from './database/start-error.ts';
 import { serve } from './serve.ts';
+import { StartError } from './start-error.ts';
 
 const HELP = `Sora Studio: one API and one studio over any video model.
 
@@ -34,9 +35,8 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError) {
     return [error.message, ...error.problems.map((problem) => `  - ${problem}`)].join('\n');
   }
-  if (error instanceof DatabaseStartError) return error.message;
+  if (error instanceof DatabaseStartError || error instanceof StartError) return error.message;
   const { code, message, stack } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `${message}: something else listens there. Set PORT to another port.`;
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `The database cannot be reached: ${message}.`;
   return stack ?? message;
 }

@@ -42,7 +42,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     const error = new AppError('not_found', {
       message: `There is nothing at ${request.method} ${pathOf(request.url)}.`,
     });
-    const send = request.url.startsWith('/v1/') ? sendOpenAiError : sendNativeError;
+    const send = /^\/v1(?:[/?]|$)/.test(request.url) ? sendOpenAiError : sendNativeError;
     return send(error, request, reply);
   });
   await collectOpenApi(server, { version: parts.version, publicUrl: config.http.publicUrl });

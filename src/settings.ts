@@ -70,8 +70,6 @@ const aliases: Parse<Record<string, string>> = (value) =>
     }),
   );
 
-const secret: Parse<Secret> = (value) => new Secret(value);
-
 const faults: Parse<FaultRates> = (value) => {
   try {
     return parseFaultRates(value);
@@ -97,14 +95,12 @@ const MINUTE_MS = 60_000;
 
 /** Every setting there is. The order is the order of the docs. */
 export const SETTINGS = {
-  NODE_ENV: setting(
-    'production, development or test.',
-    oneOf('production', 'development', 'test'),
-    'production',
-  ),
   PORT: setting('Port to listen on; 0 takes a free one.', integer(0, 65_535), 3000),
   HOST: setting('Address to listen on; 0.0.0.0 opens it to the network.', text, '127.0.0.1'),
-  PUBLIC_URL: optional('The address people reach this server by, for links.', url('http:', 'https:')),
+  PUBLIC_URL: optional(
+    'The address people reach this server by, as the API document names it.',
+    url('http:', 'https:'),
+  ),
   DATA_DIR: setting('Folder for the embedded database, videos and the generated key.', text, './data'),
   LOG_LEVEL: setting(
     'Least important log line to write.',
@@ -124,7 +120,7 @@ export const SETTINGS = {
   ),
   STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local'), 'local'),
   API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
-  OPENAI_API_KEY: optional('Key for the connection `openai`.', secret),
+  OPENAI_API_KEY: optional('Key for the connection `openai`.', accessKey),
   OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),
   OPENAI_MODELS: setting<string[]>('Models of that server; unset: what it says it has.', list, []),
   OPENAI_TIMEOUT: setting('Longest wait for that server, in ms.', integer(100, 600_000), 30_000),

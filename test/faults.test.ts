@@ -46,8 +46,8 @@ test.each<[fault: string, code: string, charged: boolean | null]>([
   ['fail', 'simulated_failure', false],
   ['moderation', 'moderation_blocked', false],
   ['forgotten', 'upstream_lost_job', null],
-  ['no-file', 'upstream_file_missing', null],
-  ['corrupt', 'upstream_file_invalid', null],
+  ['no-file', 'upstream_file_missing', false],
+  ['corrupt', 'upstream_file_invalid', false],
 ])(
   '[sim:%s] fails the job with %s, says whether it is charged, and asks for no second video',
   async (fault, code, charged) => {

@@ -25,24 +25,33 @@ export async function findPrincipal(
   return row;
 }
 
-/** Makes the given key the one admin key of the settings: creates what is missing, revokes former ones. */
-export async function adoptSettingsKey(db: Kysely<DB>, key: string, now: Date): Promise<void> {
-  const hash = sha256(key);
+/**
+ * Makes the given key an admin key. One from the settings takes the place of its predecessor; generated ones stand side
+ * by side, since every machine may have its own.
+ */
+export async function adoptAdminKey(
+  db: Kysely<DB>,
+  { key, generated }: { key: string; generated: boolean },
+  now: Date,
+): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await tx
       .insertInto('users')
       .values({ id: ADMIN_ID, name: 'Admin', role: 'admin', created_at: now })
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-    await tx
-      .updateTable('api_keys')
-      .set({ revoked_at: now })
-      .where('user_id', '=', ADMIN_ID)
-      .where('name', '=', SETTINGS_KEY_NAME)
-      .where('key_hash', '<>', hash)
-      .where('revoked_at', 'is', null)
-      .execute();
-    await insertKey(tx, { userId: ADMIN_ID, name: SETTINGS_KEY_NAME, key }, now);
+    if (!generated) {
+      await tx
+        .updateTable('api_keys')
+        .set({ revoked_at: now })
+        .where('user_id', '=', ADMIN_ID)
+        .where('name', '=', SETTINGS_KEY_NAME)
+        .where('key_hash', '<>', sha256(key))
+        .where('revoked_at', 'is', null)
+        .execute();
+    }
+    const name = generated ? 'generated at the first start' : SETTINGS_KEY_NAME;
+    await insertKey(tx, { userId: ADMIN_ID, name, key }, now);
   });
 }
 

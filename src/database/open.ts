@@ -44,9 +44,9 @@ export function openDatabase(options: OpenOptions): Database {
   // A connection that breaks is only replaced; without listeners it would end the process. While it is in use
   // the running query rejects, or the next one.
   pool.on('connect', (client) =>
-    client.on('error', (error) => log.debug({ err: error }, 'connection error')),
+    client.on('error', (error) => log.debug({ error: error.message }, 'connection error')),
   );
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
+  pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
   return new Kysely<DB>({
     dialect: new PostgresDialect({ pool: poolWithNames(pool) }),
     log: (event) => logSlow(event, options),

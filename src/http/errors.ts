@@ -71,6 +71,8 @@ function sentence({ keyword, params, message = 'is not valid' }: Problem): strin
       return 'is needed';
     case 'enum':
       return `must be one of ${(params['allowedValues'] as unknown[]).join(', ')}`;
+    case 'uniqueItems':
+      return 'must not name anything twice';
     case 'const':
       return `must be ${String(params['allowedValue'])}`;
     default:

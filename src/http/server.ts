@@ -47,7 +47,13 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   useStrictValidation(server);
-  await server.register(helmet, { contentSecurityPolicy: false, crossOriginResourcePolicy: false });
+  // Whether a host is to be reached by TLS only is for whoever terminates TLS to say.
+  await server.register(helmet, {
+    contentSecurityPolicy: false,
+    crossOriginResourcePolicy: false,
+    strictTransportSecurity: false,
+  });
+  server.removeContentTypeParser('text/plain');
   await server.register(cors, { origin: true, exposedHeaders: ['location', 'x-request-id', 'retry-after'] });
   await server.register(multipart, {
     limits: { fileSize: options.fileLimitBytes, files: 1, fields: 100, fieldSize: options.bodyLimitBytes },

@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errorText } from '../core/errors.ts';
 import { MediaError } from '../media/media-error.ts';
 import type { VideoInfo } from '../media/video-info.ts';
@@ -12,6 +10,7 @@ import { failJob } from './failure.ts';
 import type { Job, JobResult, StoredFile } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
+import { openRun, type RunFiles } from './partial-files.ts';
 
 /** How often a file that arrives whole but is no playable video is fetched again before the job fails. */
 const BAD_FILE_TRIES = 3;
@@ -32,18 +31,20 @@ export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<
   const provider = attempt && providerOf(parts.catalog, attempt.connection);
   if (!attempt?.operation || !provider) throw new Error(`the connection ${job.connection} is not configured`);
 
-  const file = join(parts.tempDir, `${job.id}.part`);
+  const files = await openRun(parts.tempDir, job.id);
   try {
-    const downloaded = await fetchFile(parts, provider, attempt.operation, file, task);
-    const info = await parts.media.inspectVideo(file, { signal: task.stopping });
+    const downloaded = await fetchFile(parts, provider, attempt.operation, files.part, task);
+    const info = await parts.media.inspectVideo(files.part, { signal: task.stopping });
     checkLength(job, info);
-    await keep(parts, job, file, downloaded, info, task.stopping);
+    await keep(parts, job, files, downloaded, info, task.stopping);
+    await files.clear();
   } catch (error) {
     const failure = verdict(error, task);
     if (!failure) throw error;
-    await rm(file, { force: true });
+    await files.clear();
     if (!failure.isFinal) throw error;
-    await parts.write((write) => failJob(write, job.id, { ...failure, retryable: true, charged: null }));
+    const charged = job.charged_micros === null ? null : job.charged_micros > 0;
+    await parts.write((write) => failJob(write, job.id, { ...failure, retryable: true, charged }));
   }
 }
 
@@ -97,35 +98,31 @@ function verdict(error: unknown, task: Task<JobTask>): Verdict | undefined {
 async function keep(
   parts: EngineParts,
   job: Job,
-  file: string,
+  files: RunFiles,
   downloaded: Downloaded,
   info: VideoInfo,
   signal: AbortSignal,
 ): Promise<void> {
-  const targets = {
-    poster: join(parts.tempDir, `${job.id}.webp`),
-    sheet: join(parts.tempDir, `${job.id}.jpg`),
-  };
-  const previews = await parts.media.makePreviews(file, targets, { signal });
-  const folder = `videos/${job.id.slice(-2)}/${job.id}`;
+  const previews = await parts.media.makePreviews(files.part, files, { signal });
+  const folder = `videos/${job.id.slice(-2)}/${job.id}/${files.run}`;
   const video: StoredFile = {
     key: `${folder}/video.${info.container}`,
     sizeBytes: downloaded.sizeBytes,
     sha256: downloaded.sha256,
     contentType: CONTENT_TYPES[info.container],
   };
-  const files: JobResult['files'] = { video };
+  const stored: JobResult['files'] = { video };
   if (previews.poster) {
-    files.thumbnail = await describe(targets.poster, `${folder}/thumbnail.webp`, 'image/webp');
-    await parts.storage.putFile(files.thumbnail.key, targets.poster, files.thumbnail);
+    stored.thumbnail = await describe(files.poster, `${folder}/thumbnail.webp`, 'image/webp');
+    await parts.storage.putFile(stored.thumbnail.key, files.poster, stored.thumbnail);
   }
   if (previews.sheet) {
-    files.spritesheet = await describe(targets.sheet, `${folder}/spritesheet.jpg`, 'image/jpeg');
-    await parts.storage.putFile(files.spritesheet.key, targets.sheet, files.spritesheet);
+    stored.spritesheet = await describe(files.sheet, `${folder}/spritesheet.jpg`, 'image/jpeg');
+    await parts.storage.putFile(stored.spritesheet.key, files.sheet, stored.spritesheet);
   }
-  await parts.storage.putFile(video.key, file, video);
+  await parts.storage.putFile(video.key, files.part, video);
   const { width, height, codec, hasAudio, durationSeconds } = info;
-  const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files };
+  const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files: stored };
   await complete(parts, job, result);
 }
 
@@ -151,6 +148,6 @@ async function complete(parts: EngineParts, job: Job, result: JobResult): Promis
     ),
   );
   if (completed) return;
-  // Cancelled meanwhile: nobody will ask for these files.
+  // Cancelled meanwhile, or somebody else was first: nobody will ask for these files.
   for (const file of Object.values(result.files)) await parts.storage.remove(file.key);
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
 import { AppError, errorText } from '../core/errors.ts';
-import { type CancelOutcome, ProviderError } from '../providers/provider.ts';
+import { type CancelOutcome, type Operation, type Provider, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
-import { findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
-import { deleteJob, findJob, recordCancelOutcome } from './jobs.repository.ts';
+import { deleteJob, findJob, recordCancelOutcome, type SettledCancel } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
+import { isPastGrace, look } from './reconcile.ts';
 
 /** How long a client waits for the upstream's word; after that the task goes on alone. */
 const INLINE_TIMEOUT_MS = 5000;
@@ -64,13 +65,7 @@ async function stopUpstream(
 ): Promise<Job | undefined> {
   const job = await findJob(parts.db, jobId);
   if (job?.status !== 'cancelled' || job.cancel_outcome !== 'unknown') return job;
-  const attempt = await findLiveAttempt(parts.db, jobId);
-  if (attempt?.state !== 'accepted' || attempt.operation === null) return job;
-  const provider = providerOf(parts.catalog, attempt.connection);
-  if (!provider) return job;
-  const outcome = provider.cancel
-    ? await provider.cancel(attempt.operation, { signal }).catch(outcomeOfError)
-    : 'cancelled_billed';
+  const outcome = await askToStop(parts, jobId, signal);
   return parts.write(async (write) => {
     const settled = await recordCancelOutcome(write, jobId, outcome);
     // Its owner deleted it meanwhile: nothing waits for it any more.
@@ -79,8 +74,43 @@ async function stopUpstream(
   });
 }
 
-/** Work that the upstream no longer knows cannot be stopped any more. */
+/** What became of the work upstream. Throws while that cannot be said. */
+async function askToStop(parts: EngineParts, jobId: string, signal: AbortSignal): Promise<SettledCancel> {
+  const attempt = await findLiveAttempt(parts.db, jobId);
+  if (!attempt) return 'not_started';
+  const provider = providerOf(parts.catalog, attempt.connection);
+  if (!provider) throw new Error(`the connection ${attempt.connection} is not configured`);
+  const operation = attempt.operation ?? (await findOperation(parts, provider, attempt, signal));
+  if (operation === undefined) return 'not_started';
+  if (!provider.cancel) return 'cancelled_billed';
+  return provider.cancel(operation, { signal }).catch(outcomeOfError);
+}
+
+/** The work of an attempt whose answer was lost; undefined when the upstream surely never took it. */
+async function findOperation(
+  parts: EngineParts,
+  provider: Provider,
+  attempt: Attempt,
+  signal: AbortSignal,
+): Promise<Operation | undefined> {
+  if (attempt.state !== 'unconfirmed') throw new Error('the call to the provider is still under way');
+  const now = new Date(parts.clock.now());
+  const found = await look(parts, provider, attempt, signal);
+  if (found.outcome === 'found') {
+    await moveAttempt(parts.db, attempt.id, 'accepted', now, { operation: found.operation });
+    return found.operation;
+  }
+  if (found.outcome === 'unknown' || !isPastGrace(attempt, parts.clock)) {
+    throw new Error('it is still unknown whether the provider took the job');
+  }
+  await moveAttempt(parts.db, attempt.id, 'rejected', now);
+  return undefined;
+}
+
 function outcomeOfError(error: unknown): CancelOutcome {
+  // Work that the upstream no longer knows cannot be stopped any more.
   if (error instanceof ProviderError && error.kind === 'gone') return 'too_late';
+  // It understood and will not: the work goes on and is paid for.
+  if (error instanceof ProviderError && error.kind === 'rejected') return 'cancelled_billed';
   throw error;
 }

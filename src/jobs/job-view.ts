@@ -27,6 +27,8 @@ export interface JobView {
   estimatedCompletionTime: string | null;
   cost: { estimatedUsd: number; chargedUsd: number | null };
   error: { code: string; message: string; retryable: boolean; charged: boolean | null } | null;
+  /** What came of cancelling it upstream. */
+  cancellation: { outcome: NonNullable<Job['cancel_outcome']>; message: string } | null;
   result: ResultView | null;
 }
 
@@ -68,9 +70,21 @@ export function viewJob(job: Job): JobView {
       chargedUsd: job.charged_micros === null ? null : microsToUsd(job.charged_micros),
     },
     error: viewError(job),
+    cancellation: job.cancel_outcome && {
+      outcome: job.cancel_outcome,
+      message: CANCELLATIONS[job.cancel_outcome],
+    },
     result: viewResult(job),
   };
 }
+
+const CANCELLATIONS = {
+  not_started: 'It had not started: nothing was asked of the provider and nothing is charged.',
+  cancelled: 'The provider stopped it and charges nothing.',
+  cancelled_billed: 'It is cancelled, but the provider charges for it.',
+  too_late: 'The provider had finished it already and charges for it.',
+  unknown: 'It is cancelled here; the provider has been asked to stop and has not answered yet.',
+} as const;
 
 function viewError(job: Job): JobView['error'] {
   if (job.error_code === null) return null;

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { DB } from '../database/schema.ts';
+import { appendEvents } from '../events/events.repository.ts';
 import type { CancelOutcome } from '../providers/provider.ts';
 import type { Job, JobStatus } from './job.ts';
 import type { Write } from './write.ts';
@@ -94,17 +95,22 @@ export async function countByStatus(db: Kysely<DB>): Promise<Record<JobStatus, n
   return counts;
 }
 
+/** What came of a cancellation, once that is known. */
+export type SettledCancel = CancelOutcome | 'not_started';
+
 /** What came of asking the upstream to stop; only for a job that is already cancelled. */
 export async function recordCancelOutcome(
   write: Write,
   id: string,
-  outcome: CancelOutcome,
+  outcome: SettledCancel,
 ): Promise<Job | undefined> {
   const job = await write.tx
     .updateTable('jobs')
     .set({
       cancel_outcome: outcome,
-      charged_micros: outcome === 'cancelled' ? 0 : sql<number>`coalesce(charged_micros, estimated_micros)`,
+      charged_micros: ['cancelled', 'not_started'].includes(outcome)
+        ? 0
+        : sql<number>`coalesce(charged_micros, estimated_micros)`,
       updated_at: write.now,
     })
     .where('id', '=', id)
@@ -112,6 +118,15 @@ export async function recordCancelOutcome(
     .where('cancel_outcome', '=', 'unknown')
     .returningAll()
     .executeTakeFirst();
-  if (job) write.changed(job);
+  if (!job) return undefined;
+  write.changed(job);
+  const event = {
+    ownerId: job.owner_id,
+    jobId: id,
+    type: 'job.cancel_settled',
+    data: { outcome },
+    at: write.now,
+  };
+  await appendEvents(write.tx, [event]);
   return job;
 }

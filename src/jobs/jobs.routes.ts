@@ -190,7 +190,7 @@ export function registerJobRoutes(
         params: schemas.JobId,
         querystring: schemas.DeleteQuery,
         response: {
-          200: Success(Type.Union([schemas.CancelledSchema, schemas.PurgedSchema])),
+          200: Success(Type.Union([schemas.JobSchema, schemas.PurgedSchema])),
           ...failures(401, 404, 409),
         },
       },
@@ -202,24 +202,11 @@ export function registerJobRoutes(
         return { success: true as const, data: { jobId, purged: true as const } };
       }
       const job = await jobs.cancel(callerOf(request), jobId);
-      return { success: true as const, data: { ...viewJob(job), cancellation: cancellationOf(job) } };
+      return { success: true as const, data: viewJob(job) };
     },
   );
 }
 
 function nativeBody(job: Job): string {
   return JSON.stringify({ success: true, data: viewJob(job) });
-}
-
-const CANCELLATIONS = {
-  not_started: 'It had not started: nothing was asked of the provider and nothing is charged.',
-  cancelled: 'The provider stopped it and charges nothing.',
-  cancelled_billed: 'It is cancelled, but the provider charges for it.',
-  too_late: 'The provider had finished it already and charges for it.',
-  unknown: 'It is cancelled here; the provider has been asked to stop and has not answered yet.',
-} as const;
-
-function cancellationOf(job: Job) {
-  const outcome = job.cancel_outcome ?? 'unknown';
-  return { outcome, message: CANCELLATIONS[outcome] };
 }

@@ -30,7 +30,7 @@ export const CreateBody = Type.Object(
       Type.String({ description: 'A name from `GET /api/v1/models`; unset: the default model.' }),
     ),
     duration: Type.Optional(Type.Integer({ minimum: 1, description: 'Seconds; unset: the model decides.' })),
-    resolution: Type.Optional(Type.String({ description: '`720p`, `1080p` or `WxH`.' })),
+    resolution: Type.Optional(Type.String({ description: '`720p`, `1080p`, `2k`, `4k` or `WxH`.' })),
     aspectRatio: Type.Optional(Type.String({ description: '`16:9`, `9:16`, …' })),
     aspect_ratio: Type.Optional(Type.String({ description: 'The same as `aspectRatio`.' })),
     inputReference: Type.Optional(
@@ -148,18 +148,19 @@ export const JobSchema = Type.Object(
         charged: Nullable(Type.Boolean({ description: 'null: nobody knows yet.' })),
       }),
     ),
+    cancellation: Nullable(
+      Type.Object(
+        {
+          outcome: Enum(['not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown']),
+          message: Type.String(),
+        },
+        { description: 'What came of cancelling it upstream.' },
+      ),
+    ),
     result: Nullable(ResultSchema),
   },
   { title: 'Job' },
 );
-
-export const CancelledSchema = Type.Object({
-  ...JobSchema.properties,
-  cancellation: Type.Object({
-    outcome: Enum(['not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown']),
-    message: Type.String(),
-  }),
-});
 
 export const PurgedSchema = Type.Object({ jobId: Type.String(), purged: Type.Literal(true) });
 

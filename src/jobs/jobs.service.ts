@@ -63,11 +63,12 @@ export function createJobsService(
     return entry;
   }
 
-  async function purge(id: string): Promise<void> {
+  async function discard({ id, cancel_outcome: outcome }: Job): Promise<void> {
+    // While the provider has not said what came of a cancellation, the row stays, unseen, for the task that asks.
+    if (outcome === 'unknown') return parts.write((write) => hideJob(write, id));
     const job = await parts.write((write) => deleteJob(write, id));
-    if (!job) throw new AppError('job_not_finished');
     // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
-    for (const file of Object.values(resultOf(job)?.files ?? {})) await storage.remove(file.key);
+    for (const file of Object.values(job ? (resultOf(job)?.files ?? {}) : {})) await storage.remove(file.key);
   }
 
   return {
@@ -89,15 +90,14 @@ export function createJobsService(
       return cancelJob(parts, id);
     },
     async purge(caller, id) {
-      await owned(caller, id);
-      await purge(id);
+      const { job } = await owned(caller, id);
+      if (!isFinal(job.status)) throw new AppError('job_not_finished');
+      await discard(job);
     },
     async remove(caller, id) {
       const { job } = await owned(caller, id);
-      const cancelled = isFinal(job.status) ? job : await cancelJob(parts, id).catch(unlessFinished);
-      // While the provider has not said what came of it, the row stays, unseen, for the task that goes on asking.
-      if (cancelled?.cancel_outcome === 'unknown') await parts.write((write) => hideJob(write, id));
-      else await purge(id);
+      const cancelled = isFinal(job.status) ? undefined : await cancelJob(parts, id).catch(unlessFinished);
+      await discard(cancelled ?? job);
     },
     async file(caller, id, variant) {
       const { job } = await owned(caller, id);

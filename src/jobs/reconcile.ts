@@ -1,4 +1,5 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
+import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import { type FindResult, type Plan, type Provider, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
@@ -44,7 +45,7 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   }
 
   if (result.outcome === 'found') return accept(parts, attempt, result.operation);
-  const sure = provider?.resubmitIsSafe === true || age >= GRACE_MS;
+  const sure = provider?.resubmitIsSafe === true || isPastGrace(attempt, parts.clock);
   if (result.outcome === 'absent' && sure) {
     const reason = { code: 'not_accepted', message: 'The provider does not have it.' };
     return requeue(parts, attempt, reason, backoffMs(REOFFER, Math.min(job.tries, 6)), true);
@@ -56,7 +57,8 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   throw new Error('it is still unknown whether the provider took the job');
 }
 
-async function look(
+/** Looks for a lost submission in the upstream's list, if it has one. */
+export async function look(
   parts: EngineParts,
   provider: Provider,
   attempt: Attempt,
@@ -72,4 +74,9 @@ async function look(
     },
     { signal },
   );
+}
+
+/** Whether so much time has passed since the call that a complete list without it means it was not taken. */
+export function isPastGrace(attempt: Attempt, clock: Clock): boolean {
+  return attempt.sent_at !== null && clock.now() - attempt.sent_at.getTime() >= GRACE_MS;
 }

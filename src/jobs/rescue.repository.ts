@@ -16,7 +16,7 @@ export async function findStuckSteps(db: Kysely<DB>, now: Date): Promise<{ id: s
     .execute();
 }
 
-/** Jobs that have been in work since before `startedBefore` and are in none of the steps that watch the clock themselves. */
+/** Jobs that have been in work since before `startedBefore`; a paid call that is being made is left alone. */
 export async function findHopeless(
   db: Kysely<DB>,
   startedBefore: Date,
@@ -25,7 +25,7 @@ export async function findHopeless(
     .selectFrom('jobs')
     .select(['id', 'stage'])
     .where('status', '=', 'processing')
-    .where('stage', 'in', ['unconfirmed', 'needs_attention', 'archiving'])
+    .where('stage', '<>', 'submitting')
     .where('started_at', '<', startedBefore)
     .limit(LIMIT)
     .execute();
@@ -42,6 +42,36 @@ export async function findForgotten(db: Kysely<DB>, before: Date): Promise<strin
     .selectFrom('jobs')
     .select('id')
     .where('deleted_at', '<', before)
+    .limit(LIMIT)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Jobs that wait for a connection which has not been configured since before they were created. */
+export async function findUnroutable(
+  db: Kysely<DB>,
+  connections: string[],
+  createdBefore: Date,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where('status', '=', 'pending')
+    .where('connection', 'not in', ['', ...connections])
+    .where('created_at', '<', createdBefore)
+    .limit(LIMIT)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Cancelled jobs of which the upstream has said nothing yet; not those that were cancelled before `since`. */
+export async function findUnsettledCancels(db: Kysely<DB>, since: Date, before: Date): Promise<string[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where('cancel_outcome', '=', 'unknown')
+    .where('finished_at', '>=', since)
+    .where('finished_at', '<', before)
     .limit(LIMIT)
     .execute();
   return rows.map(({ id }) => id);

@@ -23,9 +23,10 @@ const THROTTLED: Backoff = { baseMs: 1000, factor: 2, maxMs: 60_000 };
 export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<void> {
   const { jobId } = task.data;
   const job = await findJob(parts.db, jobId);
-  const attempt = job?.stage === 'submitting' ? await findLiveAttempt(parts.db, jobId) : undefined;
-  if (!job || !attempt) return;
-  if (attempt.state !== 'intended') return doubt(parts, attempt, 'interrupted', 'the call was cut off');
+  const attempt = await findLiveAttempt(parts.db, jobId);
+  // Cut off in the call; even if the job was cancelled since then, somebody has to find out.
+  if (attempt?.state === 'sent') return doubt(parts, attempt, 'interrupted', 'the call was cut off');
+  if (job?.stage !== 'submitting' || attempt?.state !== 'intended') return;
 
   const provider = providerOf(parts.catalog, attempt.connection);
   if (!provider) return refuse(parts, attempt, connectionMissing(attempt.connection));

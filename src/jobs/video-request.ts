@@ -32,7 +32,7 @@ export function resolveRequest(wish: VideoWish, model: ModelSpec): VideoRequest 
   if (!supportsSeconds(model, seconds)) {
     throw new AppError('unsupported_duration', {
       message: `The model ${model.id} makes videos of ${describeSeconds(model)}, not of ${seconds} seconds.`,
-      details: { model: model.id, seconds: model.seconds },
+      details: { model: model.id, allowed: model.seconds },
       param: 'seconds',
     });
   }
@@ -130,7 +130,7 @@ function hasRatio(size: Size, ratio: number): boolean {
 function unsupported(model: ModelSpec, what: string, param: string): AppError {
   return new AppError('unsupported_size', {
     message: `The model ${model.id} makes ${describeSizes(model)}; ${what}.`,
-    details: { model: model.id, sizes: allowedSizes(model) },
+    details: { model: model.id, allowed: allowedSizes(model) },
     param,
   });
 }

@@ -73,7 +73,7 @@ describe('the catalogue', () => {
     });
     await catalog.refresh(context);
     expect(catalog.resolve('sora-2').model.id).toBe('m');
-    expect(catalog.resolve('a/sora-2').model.id).toBe('sora-2');
+    expect(catalog.resolve('a/sora-2').model).toMatchObject({ id: 'a/sora-2', upstreamModel: 'sora-2' });
   });
 
   it('takes the default model, or the first one, when none is named', async () => {

@@ -108,6 +108,13 @@ export function createCatalog(options: CatalogOptions): Catalog {
     return first;
   }
 
+  function aliasEntries(): CatalogEntry[] {
+    return [...new Set([...aliases.keys(), ...(options.fallbackNames ?? [])])].flatMap((name) => {
+      const entry = lookUp(name);
+      return entry?.alias === name ? [entry] : [];
+    });
+  }
+
   function resolve(name?: string): CatalogEntry {
     const entry = name === undefined ? findStandard() : lookUp(name);
     if (entry) return entry;
@@ -120,7 +127,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     throw new AppError('model_not_found', {
       message: `There is no model "${wanted}".${why}`,
       param: 'model',
-      details: { models: [...new Set([...names.keys(), ...aliases.keys()])] },
+      details: { models: [...names.keys(), ...aliasEntries().map((entry) => entry.alias)] },
     });
   }
 
@@ -129,28 +136,28 @@ export function createCatalog(options: CatalogOptions): Catalog {
     connection: (name) => connections.find((connection) => connection.name === name),
     async refresh(context) {
       const results = await Promise.all(connections.map((connection) => refreshOne(connection, context)));
-      names = nameModels(connections, offers);
+      names = nameModels(connections, offers, aliases);
       return results;
     },
     list: () => [...names.values()],
-    aliases: () =>
-      [...new Set([...aliases.keys(), ...(options.fallbackNames ?? [])])].flatMap((name) => {
-        const entry = lookUp(name);
-        return entry?.alias === name ? [entry] : [];
-      }),
+    aliases: aliasEntries,
     standard: findStandard,
     resolve,
   };
 }
 
-/** Gives every model its unique name: its own id for the first connection that has it, `connection/id` for the others. */
+/**
+ * Gives every model its unique name: its own id for the first connection that has it, `connection/id` for the others and
+ * for those whose id is an alias.
+ */
 function nameModels(
   connections: readonly Connection[],
   offers: ReadonlyMap<string, ModelSpec[]>,
+  taken: ReadonlyMap<string, unknown>,
 ): Map<string, CatalogEntry> {
   const owners = new Map<string, string>();
   for (const { name } of connections) {
-    for (const { id } of offers.get(name) ?? []) if (!owners.has(id)) owners.set(id, name);
+    for (const { id } of offers.get(name) ?? []) if (!owners.has(id) && !taken.has(id)) owners.set(id, name);
   }
   const names = new Map<string, CatalogEntry>();
   for (const connection of connections) {

@@ -81,13 +81,12 @@ function ambiguous(code: string, message: string, cause: unknown): ProviderError
 
 function transportError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
-  const code = publicCode((error as { code?: unknown }).code) ?? 'connection_failed';
+  const why = publicCode((error as { code?: unknown }).code) ?? 'no reason given';
   if (error instanceof OutboundError && error.failure === 'not_sent') {
-    return new ProviderError('unavailable', code, `The upstream cannot be reached (${code}).`, {
-      cause: error,
-    });
+    const message = `The upstream cannot be reached (${why}).`;
+    return new ProviderError('unavailable', 'upstream_unreachable', message, { cause: error });
   }
-  return ambiguous(code, `The connection to the upstream broke off (${code}).`, error);
+  return ambiguous('connection_lost', `The connection to the upstream broke off (${why}).`, error);
 }
 
 /** A body as bytes; rejects, and stops reading, when it is longer than `maxBytes`. */

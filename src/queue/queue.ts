@@ -127,7 +127,7 @@ export function createQueue(options: QueueOptions): Queue {
       const rows = items.map(({ key, data, startAfter }) => ({
         data,
         singletonKey: key,
-        ...(startAfter ?? options.bossClock ? { startAfter: startAfter ?? new Date(clock.now()) } : {}),
+        ...((startAfter ?? options.bossClock) ? { startAfter: startAfter ?? new Date(clock.now()) } : {}),
       }));
       if (rows.length > 0) await boss.insert(name, rows, { db: fromKysely(tx) });
     },

@@ -79,8 +79,14 @@ test('refusals of size, length and model list what is possible', async () => {
   const details = async (body: object) =>
     ((await admin.request('POST', '/api/v1/videos', body)).json() as { error: { details: unknown } }).error
       .details;
-  expect(await details({ prompt: 'x', duration: 99 })).toMatchObject({ seconds: { min: 1, max: 60 } });
-  expect(await details({ prompt: 'x', resolution: '63x63' })).toMatchObject({ sizes: { min: '64x64' } });
+  expect(await details({ prompt: 'x', duration: 99 })).toMatchObject({
+    field: 'duration',
+    allowed: { min: 1, max: 60 },
+  });
+  expect(await details({ prompt: 'x', resolution: '63x63' })).toMatchObject({
+    field: 'resolution',
+    allowed: { min: '64x64' },
+  });
   expect(await details({ prompt: 'x', model: 'm' })).toMatchObject({
     models: ['simulator', 'sora-2', 'sora-2-pro'],
   });

@@ -242,7 +242,10 @@ describe('openai-videos', () => {
   it('offers Sora when the server cannot be asked, and says `unavailable` when it is not there', async () => {
     await open.server.close();
     expect((await open.provider.models({ signal })).map(({ id }) => id)).toEqual(['sora-2', 'sora-2-pro']);
-    await expect(send(open, 'x')).rejects.toMatchObject({ kind: 'unavailable', code: 'econnrefused' });
+    await expect(send(open, 'x')).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'upstream_unreachable',
+    });
   });
 
   it.each([
