@@ -25,16 +25,33 @@ const REASONS: Readonly<Record<number, string>> = {
   409: 'It does not go with where the video stands.',
   413: 'The body is too large.',
   422: 'The Idempotency-Key was used before, for another request.',
+  415: 'Send the body as application/json or multipart/form-data.',
   416: 'The file has no such range.',
   429: 'Too many requests: wait for `Retry-After` seconds.',
   503: 'Not right now.',
 };
 
-/** Documented failures of a route, by status. */
-export function failures(...statuses: number[]): Record<number, TSchema> {
+/** Documented failures of a guarded route, by status, in this API's shape; 401 and 429 are always among them. */
+export function failures(statuses: number[], shape: TSchema = Failure): Record<number, TSchema> {
   return Object.fromEntries(
-    statuses.map((status) => [status, { ...Failure, description: REASONS[status] ?? 'Failed.' } as TSchema]),
+    [401, 429, ...statuses].map((status) => [
+      status,
+      { ...shape, description: REASONS[status] ?? 'Failed.' } as TSchema,
+    ]),
   );
+}
+
+/** Documented answers of a route that sends files. */
+export const FILE_ANSWERS: Record<number, unknown> = {
+  200: binary('The whole file.'),
+  206: binary('The range asked for.'),
+  304: { type: 'null', description: 'You have it already.' },
+};
+
+function binary(description: string): unknown {
+  const schema = { type: 'string', format: 'binary' };
+  const types = ['video/mp4', 'video/webm', 'image/webp', 'image/jpeg'];
+  return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
 }
 
 export const Nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);

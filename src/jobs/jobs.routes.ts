@@ -3,7 +3,7 @@ import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
-import { failures, Success } from '../http/schemas.ts';
+import { failures, FILE_ANSWERS, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { readClientRetry } from './client-retry.ts';
 import { createBodyReader, sendCreated } from './create-body.ts';
@@ -41,7 +41,7 @@ export function registerJobRoutes(
         consumes: ['application/json', 'multipart/form-data'],
         body: schemas.CreateBody,
         headers: schemas.CreateHeaders,
-        response: { 201: Success(schemas.JobSchema), ...failures(400, 401, 413, 422, 429) },
+        response: { 201: Success(schemas.JobSchema), ...failures([400, 413, 415, 422]) },
       },
     },
     async (request, reply) => {
@@ -79,7 +79,7 @@ export function registerJobRoutes(
             data: Type.Array(schemas.JobSchema),
             pagination: schemas.Pagination,
           }),
-          ...failures(400, 401, 429),
+          ...failures([400]),
         },
       },
     },
@@ -106,7 +106,7 @@ export function registerJobRoutes(
         operationId: 'getVideo',
         summary: 'Get a video job',
         params: schemas.JobId,
-        response: { 200: Success(schemas.JobSchema), ...failures(401, 404, 429) },
+        response: { 200: Success(schemas.JobSchema), ...failures([404]) },
       },
     },
     async (request, reply) => {
@@ -126,7 +126,7 @@ export function registerJobRoutes(
         operationId: 'getVideoResult',
         summary: 'Get what a completed job made',
         params: schemas.JobId,
-        response: { 200: Success(schemas.ResultSchema), ...failures(400, 401, 404) },
+        response: { 200: Success(schemas.ResultSchema), ...failures([400, 404]) },
       },
     },
     async (request) => {
@@ -145,7 +145,7 @@ export function registerJobRoutes(
         operationId: 'listVideoEvents',
         summary: 'What happened to a job, in order',
         params: schemas.JobId,
-        response: { 200: Success(Type.Array(schemas.EventSchema)), ...failures(401, 404) },
+        response: { 200: Success(Type.Array(schemas.EventSchema)), ...failures([404]) },
       },
     },
     async (request) => {
@@ -169,7 +169,7 @@ export function registerJobRoutes(
       description: 'Honours Range, If-Range, If-None-Match and HEAD.',
       params: schemas.JobId,
       querystring: schemas.ContentQuery,
-      response: failures(400, 401, 404, 416),
+      response: { ...FILE_ANSWERS, ...failures([400, 404, 416]) },
     },
     handler: async (request, reply) => {
       const { variant = 'video', download = false } = request.query;
@@ -191,7 +191,7 @@ export function registerJobRoutes(
         querystring: schemas.DeleteQuery,
         response: {
           200: Success(Type.Union([schemas.JobSchema, schemas.PurgedSchema])),
-          ...failures(401, 404, 409),
+          ...failures([404, 409]),
         },
       },
     },

@@ -25,19 +25,20 @@ export function registerOpenAiModelRoutes(
   );
 
   server.get(
-    '/models/*',
+    '/models/:model',
     {
       onRequest: authenticate,
       schema: {
         ...common,
         summary: 'Retrieve a model',
-        params: Type.Object({ '*': Type.String() }),
+        params: Type.Object({ model: Type.String() }),
         response: { 200: Type.Record(Type.String(), Type.Unknown()), 401: OpenAiFailure, 404: OpenAiFailure },
       },
     },
     (request) => {
-      const found = entries(catalog).find((entry) => nameOf(entry) === request.params['*']);
-      if (!found) throw new AppError('not_found', { message: `There is no model "${request.params['*']}".` });
+      const found = entries(catalog).find((entry) => nameOf(entry) === request.params.model);
+      if (!found)
+        throw new AppError('not_found', { message: `There is no model "${request.params.model}".` });
       return viewModel(found);
     },
   );

@@ -1,10 +1,10 @@
-import type { TSchema } from 'typebox';
 import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
+import { failures, FILE_ANSWERS } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { readClientRetry } from '../jobs/client-retry.ts';
 import { createBodyReader, sendCreated } from '../jobs/create-body.ts';
@@ -28,9 +28,7 @@ export interface VideoRoutesOptions {
 const ORDER = { sort: 'createdAt' } as const;
 const DEFAULT_LIMIT = 20;
 
-function failures(...statuses: number[]): Record<number, TSchema> {
-  return Object.fromEntries(statuses.map((status) => [status, schemas.OpenAiFailure]));
-}
+const openAiFailures = (...statuses: number[]) => failures(statuses, schemas.OpenAiFailure);
 
 /** `/v1/videos`: the wire format of OpenAI's Videos API over the same jobs. */
 export function registerVideoRoutes(server: Server, options: VideoRoutesOptions): void {
@@ -51,11 +49,12 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
       preValidation: createBodyReader(),
       schema: {
         ...common,
+        operationId: 'openaiCreateVideo',
         summary: 'Create a video',
         consumes: ['application/json', 'multipart/form-data'],
         headers: CreateHeaders,
         body: schemas.CreateVideoBody,
-        response: { 200: schemas.VideoSchema, ...failures(400, 401, 413, 422, 429) },
+        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 413, 415, 422) },
       },
     },
     async (request, reply) => {
@@ -73,9 +72,10 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     {
       schema: {
         ...common,
+        operationId: 'openaiListVideos',
         summary: 'List videos',
         querystring: schemas.ListVideosQuery,
-        response: { 200: schemas.VideoListSchema, ...failures(400, 401, 404) },
+        response: { 200: schemas.VideoListSchema, ...openAiFailures(400, 404) },
       },
     },
     async (request) => {
@@ -102,9 +102,10 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     {
       schema: {
         ...common,
+        operationId: 'openaiRetrieveVideo',
         summary: 'Retrieve a video',
         params: schemas.VideoId,
-        response: { 200: schemas.VideoSchema, ...failures(401, 404) },
+        response: { 200: schemas.VideoSchema, ...openAiFailures(404) },
       },
     },
     async (request, reply) => {
@@ -124,7 +125,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
       summary: 'Download a video, its thumbnail (webp) or its spritesheet (jpg)',
       params: schemas.VideoId,
       querystring: schemas.VideoContentQuery,
-      response: failures(400, 401, 404, 416),
+      response: { ...FILE_ANSWERS, ...openAiFailures(400, 404, 416) },
     },
     handler: async (request, reply) => {
       const { variant = 'video' } = request.query;
@@ -140,10 +141,11 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     {
       schema: {
         ...common,
+        operationId: 'openaiDeleteVideo',
         summary: 'Delete a video',
         description: 'One that is not finished is cancelled first: the upstream is asked to stop.',
         params: schemas.VideoId,
-        response: { 200: schemas.DeletedSchema, ...failures(401, 404) },
+        response: { 200: schemas.DeletedSchema, ...openAiFailures(404) },
       },
     },
     async (request) => {
