@@ -112,19 +112,22 @@ export async function createApp({
     queue,
     clock,
     onCommit(jobs) {
-      for (const { id } of jobs) cache.drop(id);
-      engine.wake();
+      for (const { id, stage } of jobs) changed(id, stage);
     },
   });
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines: config.deadlines };
   const engine = createEngineRunner(parts, queue);
-  const jobs = createJobsService({ ...parts, cache, onCreated: () => engine.wake() });
+  const jobs = createJobsService({ ...parts, cache, onCreated: () => engine.wake('queued') });
+  const changed = (id: string, stage: string | undefined) => {
+    cache.drop(id);
+    if (stage) engine.wake(stage);
+  };
 
   const listener = createListener({ url, log, clock });
   lifecycle.onStop('listener', () => listener.stop());
-  listener.on('jobs', (id) => {
-    cache.drop(id);
-    engine.wake();
+  listener.on('jobs', (payload) => {
+    const [id = '', stage] = payload.split(' ');
+    changed(id, stage);
   });
   listener.onDisconnect(() => cache.reset(false));
   listener.onReconnect(() => cache.reset(true));

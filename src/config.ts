@@ -42,6 +42,7 @@ export interface ConnectionConfig {
   timeoutMs: number;
   maxRetries: number;
   maxRunning: number;
+  maxCallsPerMinute: number | undefined;
   models: FileModel[];
 }
 
@@ -127,6 +128,7 @@ export function loadConfig(env: Environment): Config {
       timeoutMs: connection.timeoutMs ?? settings.OPENAI_TIMEOUT,
       maxRetries: connection.maxRetries ?? settings.OPENAI_MAX_RETRIES,
       maxRunning: connection.maxRunning ?? settings.MAX_RUNNING,
+      maxCallsPerMinute: connection.maxCallsPerMinute,
       models: connection.models ?? [],
     };
   }
@@ -151,6 +153,7 @@ function openAiConnection(settings: Settings): ConnectionConfig[] {
       timeoutMs: settings.OPENAI_TIMEOUT,
       maxRetries: settings.OPENAI_MAX_RETRIES,
       maxRunning: settings.MAX_RUNNING,
+      maxCallsPerMinute: undefined,
       models: settings.OPENAI_MODELS.map((id) => ({ id })),
     },
   ];

@@ -32,8 +32,8 @@ function toServer(connection: ConnectionConfig, { clock, outbound }: Parts): Con
     outbound,
     clock,
   });
-  const { name, maxRunning, maxRetries } = connection;
-  return { name, adapter: 'openai-videos', provider, maxRunning, maxRetries };
+  const { name, maxRunning, maxCallsPerMinute, maxRetries } = connection;
+  return { name, adapter: 'openai-videos', provider, maxRunning, maxCallsPerMinute, maxRetries };
 }
 
 function toSimulator(config: Config, { clock, media }: Parts): Connection {
@@ -45,5 +45,12 @@ function toSimulator(config: Config, { clock, media }: Parts): Connection {
     cacheDir: join(config.dataDir, 'tmp', 'simulator'),
     render: async (clip, file) => void (await renderClip(media, clip, file)),
   });
-  return { name: 'simulator', adapter: 'simulator', provider, maxRunning, maxRetries: 3 };
+  return {
+    name: 'simulator',
+    adapter: 'simulator',
+    provider,
+    maxRunning,
+    maxCallsPerMinute: undefined,
+    maxRetries: 3,
+  };
 }

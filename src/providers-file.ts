@@ -35,6 +35,7 @@ const FileConnection = Type.Object(
     timeoutMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 600_000 })),
     maxRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
     maxRunning: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+    maxCallsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
     models: Type.Optional(Type.Array(FileModel, { minItems: 1 })),
   },
   strict,

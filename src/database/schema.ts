@@ -91,6 +91,15 @@ export interface IdempotencyKeysTable {
   created_at: Date;
 }
 
+export interface ConnectionsTable {
+  name: string;
+  allowed: number | null;
+  slowed_at: Date | null;
+  blocked_until: Date | null;
+  tokens: number;
+  refilled_at: Date;
+}
+
 export interface EventsTable {
   id: Generated<number>;
   owner_id: string;
@@ -108,4 +117,5 @@ export interface DB {
   attempts: AttemptsTable;
   idempotency_keys: IdempotencyKeysTable;
   events: EventsTable;
+  connections: ConnectionsTable;
 }

@@ -3,18 +3,6 @@ import type { DB } from '../database/schema.ts';
 import type { Job } from './job.ts';
 import type { Write } from './write.ts';
 
-/**
- * Serialises admission to one connection over all processes until the transaction ends; false when another one is at
- * it, which will see what we see.
- */
-export async function lockAdmission(write: Write, connection: string): Promise<boolean> {
-  const { rows } = await sql<{ locked: boolean }>`
-    select pg_try_advisory_xact_lock(hashtextextended('admission:' || ${connection}, 0)) as locked`.execute(
-    write.tx,
-  );
-  return rows[0]?.locked === true;
-}
-
 /** How many videos are in work on a connection. */
 export async function countRunning(write: Write, connection: string): Promise<number> {
   const { running } = await write.tx

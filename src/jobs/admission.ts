@@ -1,8 +1,10 @@
 import { newId } from '../core/ids.ts';
 import { insertAttempts } from './attempts.repository.ts';
-import { chooseNext, connectionsWaiting, countRunning, lockAdmission } from './admission.repository.ts';
+import { chooseNext, connectionsWaiting, countRunning } from './admission.repository.ts';
 import { connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { moveJob } from './moves.repository.ts';
+import { allowance, firstPace } from './pace.ts';
+import { lockPaceOrLeave, savePace } from './pace.repository.ts';
 
 /** Most jobs admitted in one transaction. */
 const BATCH = 200;
@@ -24,9 +26,15 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
   const connection = parts.catalog.connection(connectionName);
   if (!connection) return 0;
   return parts.write(async (write) => {
-    if (!(await lockAdmission(write, connectionName))) return 0;
-    const free = connection.maxRunning - (await countRunning(write, connectionName));
-    if (free <= 0) return 0;
+    const pace = await lockPaceOrLeave(write, connectionName, firstPace(connection, write.now));
+    if (!pace) return 0;
+    const { free, tokens } = allowance(
+      pace,
+      connection,
+      await countRunning(write, connectionName),
+      write.now,
+    );
+    if (free === 0) return 0;
     const chosen = await chooseNext(write, connectionName, Math.min(free, BATCH));
     const attempts = [];
     for (const job of chosen) {
@@ -52,6 +60,10 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
       TASKS.submit,
       attempts.map(({ jobId }) => ({ key: jobId, data: { jobId } })),
     );
+    if (connection.maxCallsPerMinute !== undefined) {
+      const left = { ...pace, tokens: tokens - attempts.length, refilled_at: write.now };
+      await savePace(write, connectionName, left);
+    }
     return attempts.length;
   });
 }

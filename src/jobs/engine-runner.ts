@@ -20,8 +20,8 @@ export type EnginePart = 'rescue' | 'admission' | 'tasks' | 'polling';
 export interface EngineRunner {
   /** Begins to work: admission, polling and the net below, each in its loop. */
   start(): void;
-  /** Something has changed that may give admission or polling something to do. */
-  wake(): void;
+  /** A job has got to this stage: wakes whoever may have something to do now. */
+  wake(stage: string): void;
   stop(): Promise<void>;
   /** One round of one part of the work; for tests, which move the engine by hand. Returns how much was done. */
   step(part: EnginePart): Promise<number>;
@@ -57,8 +57,8 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
   });
 
   const loops: Loop[] = [];
-  /** Those that a change of some job may give something to do. */
-  const wakeable: Loop[] = [];
+  /** Loops that have something to do when a job gets to a stage. */
+  const woken: Record<string, Loop[]> = {};
   const names = connectionNames(parts.catalog);
 
   function loop(what: string, intervalMs: number, round: (signal: AbortSignal) => Promise<boolean>): Loop {
@@ -87,19 +87,20 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
 
   return {
     start() {
-      wakeable.push(loop('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0));
-      for (const name of names) {
-        const poll = async (signal: AbortSignal) => (await pollDue(parts, name, signal)) > 0;
-        wakeable.push(loop('polling', POLL_INTERVAL_MS, poll));
-      }
+      const admission = loop('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0);
+      // A job that comes, comes back or ends: somebody waits, or a place is free.
+      woken['queued'] = woken['finished'] = [admission];
+      woken['rendering'] = names.map((name) =>
+        loop('polling', POLL_INTERVAL_MS, async (signal) => (await pollDue(parts, name, signal)) > 0),
+      );
       loop('rescue', RESCUE_INTERVAL_MS, async () => (await rescue(parts)) > 0);
       loop('model refresh', REFRESH_INTERVAL_MS, async (signal) => {
         await parts.catalog.refresh({ signal });
         return false;
       });
     },
-    wake() {
-      for (const entry of wakeable) entry.wake();
+    wake(stage) {
+      for (const entry of woken[stage] ?? []) entry.wake();
     },
     async stop() {
       await Promise.all(loops.map((entry) => entry.stop()));

@@ -67,7 +67,7 @@ export async function deleteJob(write: Write, id: string): Promise<Job | undefin
     .where('stage', '=', 'finished')
     .returningAll()
     .executeTakeFirst();
-  if (job) write.changed(job);
+  if (job) write.changed(job.id);
   return job;
 }
 
@@ -80,7 +80,7 @@ export async function hideJob(write: Write, id: string): Promise<void> {
     .where('stage', '=', 'finished')
     .returningAll()
     .executeTakeFirst();
-  if (job) write.changed(job);
+  if (job) write.changed(job.id);
 }
 
 /** Jobs of everybody, by status. */
@@ -119,7 +119,7 @@ export async function recordCancelOutcome(
     .returningAll()
     .executeTakeFirst();
   if (!job) return undefined;
-  write.changed(job);
+  write.changed(job.id);
   const event = {
     ownerId: job.owner_id,
     jobId: id,

@@ -27,7 +27,7 @@ export async function moveJob(
     .returningAll()
     .executeTakeFirst();
   if (!job) return undefined;
-  write.changed(job);
+  write.changed(job.id, job.stage);
   await appendEvents(write.tx, [
     { ownerId: job.owner_id, jobId: job.id, type: move.event, data: eventData, at: write.now },
   ]);

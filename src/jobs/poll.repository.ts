@@ -52,7 +52,7 @@ export interface PollOutcome {
 /** Writes back what many checks found, in one statement. Progress never goes back. */
 export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
-  const { rows } = await sql<{ id: string; connection: string; status: 'processing' }>`
+  const { rows } = await sql<{ id: string }>`
     update jobs set due_at = found.next_at, poll_count = poll_count + 1, estimated_at = found.estimated_at,
       progress = greatest(jobs.progress, found.progress), updated_at = ${write.now}
     from unnest(${outcomes.map((outcome) => outcome.jobId)}::text[],
@@ -61,6 +61,6 @@ export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]
       ${outcomes.map((outcome) => outcome.estimatedAt)}::timestamptz[]
     ) as found (id, progress, next_at, estimated_at)
     where jobs.id = found.id and jobs.status = 'processing' and jobs.stage = 'rendering'
-    returning jobs.id, jobs.connection, jobs.status`.execute(write.tx);
-  for (const row of rows) write.changed(row);
+    returning jobs.id`.execute(write.tx);
+  for (const row of rows) write.changed(row.id);
 }

@@ -2,12 +2,15 @@ import { type Backoff, backoffMs } from '../core/backoff.ts';
 import { errorText } from '../core/errors.ts';
 import { type Operation, type Plan, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
+import { countRunning } from './admission.repository.ts';
 import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
 import { type EngineParts, type JobTask, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import type { Job } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
+import { slowedDown, spedUp } from './pace.ts';
+import { isSlowed, lockPace, savePace } from './pace.repository.ts';
 import { readReference } from './reference.ts';
 import type { Write } from './write.ts';
 
@@ -61,9 +64,27 @@ export async function accept(parts: EngineParts, attempt: Attempt, operation: Op
       { due_at: write.now },
       { attempt: attempt.number },
     );
+    await speedUp(parts, write, attempt.connection);
     // Cancelled meanwhile: the upstream has to be told.
     if (!moved) await sendTask(write, TASKS.stop, attempt.job_id);
   });
+}
+
+async function slowDown(parts: EngineParts, connection: string, waitMs: number): Promise<void> {
+  await parts.write(async (write) => {
+    const pace = await lockPace(write, connection);
+    if (!pace) return;
+    const running = await countRunning(write, connection);
+    await savePace(write, connection, slowedDown(pace, running, waitMs, write.now));
+  });
+}
+
+/** Costs a look while all is well; the row is only locked when there is something to win back. */
+async function speedUp(parts: EngineParts, write: Write, name: string): Promise<void> {
+  const connection = parts.catalog.connection(name);
+  if (!connection || !(await isSlowed(write, name))) return;
+  const pace = await lockPace(write, name);
+  if (pace) await savePace(write, name, spedUp(pace, connection));
 }
 
 async function handleFailure(parts: EngineParts, job: Job, attempt: Attempt, error: unknown): Promise<void> {
@@ -72,13 +93,11 @@ async function handleFailure(parts: EngineParts, job: Job, attempt: Attempt, err
     return doubt(parts, attempt, code, errorText(error));
   }
   switch (error.kind) {
-    case 'throttled':
-      return requeue(
-        parts,
-        attempt,
-        error,
-        error.retryAfterMs ?? backoffMs(THROTTLED, Math.min(job.tries, 8)),
-      );
+    case 'throttled': {
+      const waitMs = error.retryAfterMs ?? backoffMs(THROTTLED, Math.min(job.tries, 8));
+      await slowDown(parts, attempt.connection, waitMs);
+      return requeue(parts, attempt, error, waitMs);
+    }
     case 'unavailable':
     case 'unauthorized': {
       const limit = parts.catalog.connection(attempt.connection)?.maxRetries ?? 0;

@@ -2,18 +2,20 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { DB } from '../database/schema.ts';
 import type { Queue } from '../queue/queue.ts';
-import type { Job } from './job.ts';
 
 /** One transaction of the engine: its handle, and what it has changed so far. */
 export interface Write {
   tx: Transaction<DB>;
   queue: Queue;
   now: Date;
-  /** Called by the repositories for each job they change or remove. */
-  changed(job: Pick<Job, 'id' | 'connection' | 'status'>): void;
+  /** Called by the repositories for each job they change or remove; `stage` when it has got to another one. */
+  changed(id: string, stage?: string): void;
 }
 
-export type ChangedJob = Pick<Job, 'id' | 'connection' | 'status'>;
+export interface ChangedJob {
+  id: string;
+  stage: string | undefined;
+}
 
 /**
  * Runs SQL, and nothing but SQL, in one transaction; after the commit tells the listener which jobs changed.
@@ -34,7 +36,7 @@ export function createWriter(parts: {
         tx,
         queue: parts.queue,
         now: new Date(parts.clock.now()),
-        changed: (job) => void changed.push(job),
+        changed: (id, stage) => void changed.push({ id, stage }),
       }),
     );
     if (changed.length > 0) parts.onCommit(changed);

@@ -22,7 +22,15 @@ function connection(name: string, ids: string[] | Error, more: Partial<Connectio
     open: never,
     resubmitIsSafe: false,
   };
-  return { name, adapter: 'test', provider, maxRunning: 1, maxRetries: 3, ...more };
+  return {
+    name,
+    adapter: 'test',
+    provider,
+    maxRunning: 1,
+    maxCallsPerMinute: undefined,
+    maxRetries: 3,
+    ...more,
+  };
 }
 
 describe('the catalogue', () => {

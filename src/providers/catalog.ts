@@ -11,6 +11,8 @@ export interface Connection {
   provider: Provider;
   /** How many videos may be under way there at once. */
   maxRunning: number;
+  /** How many paid calls may be made there in a minute; undefined: as many as may be. */
+  maxCallsPerMinute: number | undefined;
   /** How often a job is offered again when the upstream surely did not take it; throttling is not counted. */
   maxRetries: number;
   /** What the operator knows better than the provider, by the provider's own model id: prices above all. */
