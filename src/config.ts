@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { Secret } from './core/secret.ts';
+import type { WhenUnconfirmed } from './providers/catalog.ts';
 import type { DialectName } from './providers/openai-videos/dialects.ts';
 import type { FaultRates } from './providers/simulator/faults.ts';
 import { readProvidersFile, type FileModel } from './providers-file.ts';
@@ -43,6 +44,7 @@ export interface ConnectionConfig {
   maxRetries: number;
   maxRunning: number;
   maxCallsPerMinute: number | undefined;
+  whenUnconfirmed: WhenUnconfirmed;
   models: FileModel[];
 }
 
@@ -129,6 +131,7 @@ export function loadConfig(env: Environment): Config {
       maxRetries: connection.maxRetries ?? settings.OPENAI_MAX_RETRIES,
       maxRunning: connection.maxRunning ?? settings.MAX_RUNNING,
       maxCallsPerMinute: connection.maxCallsPerMinute,
+      whenUnconfirmed: connection.whenUnconfirmed ?? settings.WHEN_UNCONFIRMED,
       models: connection.models ?? [],
     };
   }
@@ -154,6 +157,7 @@ function openAiConnection(settings: Settings): ConnectionConfig[] {
       maxRetries: settings.OPENAI_MAX_RETRIES,
       maxRunning: settings.MAX_RUNNING,
       maxCallsPerMinute: undefined,
+      whenUnconfirmed: settings.WHEN_UNCONFIRMED,
       models: settings.OPENAI_MODELS.map((id) => ({ id })),
     },
   ];

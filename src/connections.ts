@@ -32,8 +32,9 @@ function toServer(connection: ConnectionConfig, { clock, outbound }: Parts): Con
     outbound,
     clock,
   });
-  const { name, maxRunning, maxCallsPerMinute, maxRetries } = connection;
-  return { name, adapter: 'openai-videos', provider, maxRunning, maxCallsPerMinute, maxRetries };
+  const { name, maxRunning, maxCallsPerMinute, maxRetries, whenUnconfirmed } = connection;
+  const limits = { maxRunning, maxCallsPerMinute, maxRetries, whenUnconfirmed };
+  return { name, adapter: 'openai-videos', provider, ...limits };
 }
 
 function toSimulator(config: Config, { clock, media }: Parts): Connection {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { errorText } from './core/errors.ts';
+import type { WhenUnconfirmed } from './providers/catalog.ts';
 import { type DialectName, DIALECTS } from './providers/openai-videos/dialects.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -36,6 +37,9 @@ const FileConnection = Type.Object(
     maxRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
     maxRunning: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     maxCallsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+    whenUnconfirmed: Type.Optional(
+      Type.Unsafe<WhenUnconfirmed>({ type: 'string', enum: ['ask', 'resend', 'fail'] }),
+    ),
     models: Type.Optional(Type.Array(FileModel, { minItems: 1 })),
   },
   strict,

@@ -7,6 +7,7 @@ import { sendNativeError } from './http/errors.ts';
 import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
 import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
 import { createServer, type Server } from './http/server.ts';
+import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
@@ -61,6 +62,9 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     },
     { prefix: '/api/v1' },
   );
+  await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, authenticate }), {
+    prefix: '/api/v1/admin',
+  });
   await server.register(
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);

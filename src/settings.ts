@@ -129,6 +129,11 @@ export const SETTINGS = {
     integer(0, 100),
     3,
   ),
+  WHEN_UNCONFIRMED: setting(
+    'When nobody can find out whether a provider took a job: ask an operator, resend (it may be paid twice), or fail.',
+    oneOf('ask', 'resend', 'fail'),
+    'ask',
+  ),
   PROVIDERS_FILE: optional('JSON file of named connections: dialects, limits, prices, aliases.', text),
   DEFAULT_MODEL: optional('Model for requests that name none.', text),
   MODEL_ALIASES: setting<Record<string, string>>('Other names for models: `sora-2=my-model,…`.', aliases, {}),

@@ -25,6 +25,10 @@ export const ERRORS = {
   content_not_found: { status: 404, message: 'This video has no such file.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
+  no_decision_needed: {
+    status: 409,
+    message: 'Nobody doubts what became of this job: there is nothing to decide.',
+  },
   payload_too_large: { status: 413, message: 'The request body is too large.' },
   idempotency_key_reused: {
     status: 422,

@@ -25,6 +25,7 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
         { name: 'Videos', description: 'Create videos and follow them to the file.' },
         { name: 'Models', description: 'What can be asked for.' },
         { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },
+        { name: 'Administration', description: 'For operators, with an admin key.' },
         { name: 'Operations', description: 'Running the server.' },
       ],
       components: {

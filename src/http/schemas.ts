@@ -21,6 +21,7 @@ export const Failure = Type.Object(
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request is wrong: `error.code` and `error.details` say how.',
   401: 'No API key, or one that is not valid.',
+  403: 'Your API key may not do that.',
   404: 'There is no such thing, or it is not yours.',
   409: 'It does not go with where the video stands.',
   413: 'The body is too large.',

@@ -20,6 +20,8 @@ import {
   pageJobs,
   type PageRequest,
 } from './job-list.repository.ts';
+import { decide, type Decision } from './operator.ts';
+import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
 import { countByStatus, deleteJob, findJob, hideJob } from './jobs.repository.ts';
 
 export interface JobsService {
@@ -45,6 +47,9 @@ export interface JobsService {
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
   file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Readable>;
+  /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
+  listDoubtful(): Promise<DoubtfulJob[]>;
+  decide(id: string, decision: Decision): Promise<Job>;
   /** Jobs of everybody, for the metrics. */
   countByStatus(): Promise<Record<JobStatus, number>>;
 }
@@ -112,6 +117,8 @@ export function createJobsService(
       return file;
     },
     open: (file, range) => storage.open(file.key, range),
+    listDoubtful: () => listDoubtful(db, 1000),
+    decide: (id, decision) => decide(parts, id, decision),
     countByStatus: () => countByStatus(db),
   };
 }

@@ -5,6 +5,7 @@ import { type FindResult, type Plan, type Provider, ProviderError } from '../pro
 import type { Task } from '../queue/queue.ts';
 import { type Attempt, findLiveAttempt, isOperationClaimed } from './attempts.repository.ts';
 import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { type Failure, failJob } from './failure.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
 import { readReference } from './reference.ts';
@@ -50,11 +51,27 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
     const reason = { code: 'not_accepted', message: 'The provider does not have it.' };
     return requeue(parts, attempt, reason, backoffMs(REOFFER, Math.min(job.tries, 6)), true);
   }
-  if (age >= ATTENTION_MS && provider?.resubmitIsSafe !== true) {
-    await parts.write((write) => moveJob(write, job.id, 'alert', {}, { attempt: attempt.number }));
-    return;
-  }
+  if (age >= ATTENTION_MS && provider?.resubmitIsSafe !== true) return giveUp(parts, attempt);
   throw new Error('it is still unknown whether the provider took the job');
+}
+
+export const UNCONFIRMED: Failure = {
+  code: 'submission_unconfirmed',
+  message: 'It could not be found out whether the provider took the job.',
+  retryable: true,
+  charged: null,
+};
+
+/** No certainty to be had: an operator is asked, unless the connection's policy says which risk to take. */
+async function giveUp(parts: EngineParts, attempt: Attempt): Promise<void> {
+  const policy = parts.catalog.connection(attempt.connection)?.whenUnconfirmed ?? 'ask';
+  if (policy === 'fail')
+    return void (await parts.write((write) => failJob(write, attempt.job_id, UNCONFIRMED)));
+  if (policy === 'resend') {
+    const reason = { code: 'unconfirmed', message: 'Sent again, as the connection is set to do.' };
+    return requeue(parts, attempt, reason, 0, true);
+  }
+  await parts.write((write) => moveJob(write, attempt.job_id, 'alert', {}, { attempt: attempt.number }));
 }
 
 /** Looks for a lost submission in the upstream's list, if it has one. */

@@ -3,6 +3,7 @@ import { KEY_LIFETIME_MS } from './create-job.ts';
 import { connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import { deleteJob } from './jobs.repository.ts';
+import { UNCONFIRMED } from './reconcile.ts';
 import {
   findForgotten,
   findHopeless,
@@ -84,10 +85,5 @@ function hopeless(stage: string): Failure {
         retryable: true,
         charged: null,
       }
-    : {
-        code: 'submission_unconfirmed',
-        message: 'It could not be found out whether the provider took the job.',
-        retryable: true,
-        charged: null,
-      };
+    : UNCONFIRMED;
 }

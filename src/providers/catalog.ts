@@ -2,6 +2,12 @@ import { AppError, errorText } from '../core/errors.ts';
 import type { ModelSpec } from './model.ts';
 import type { CallContext, Provider } from './provider.ts';
 
+/**
+ * Which risk to take when nobody knows whether the provider took a job: none and `ask` an operator, `resend` (it may be
+ * paid for twice), or `fail` (it may be paid for and lost).
+ */
+export type WhenUnconfirmed = 'ask' | 'resend' | 'fail';
+
 /** A configured provider account. */
 export interface Connection {
   /** Unique; letters, digits, `-` and `_`. */
@@ -15,6 +21,8 @@ export interface Connection {
   maxCallsPerMinute: number | undefined;
   /** How often a job is offered again when the upstream surely did not take it; throttling is not counted. */
   maxRetries: number;
+  /** What to do about a paid call of which nothing can be found out; `ask` an operator when left out. */
+  whenUnconfirmed?: WhenUnconfirmed;
   /** What the operator knows better than the provider, by the provider's own model id: prices above all. */
   overrides?: Readonly<Record<string, Partial<Omit<ModelSpec, 'id' | 'upstreamModel'>>>>;
 }
