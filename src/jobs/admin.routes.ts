@@ -61,10 +61,15 @@ export function registerJobAdminRoutes(
       },
     },
     async () => {
-      const data = (await jobs.listDoubtful()).map(({ connection, sentAt, ...job }) => ({
-        ...job,
-        provider: connection,
-        sentAt: sentAt?.toISOString() ?? null,
+      const data = (await jobs.listDoubtful()).map((job) => ({
+        jobId: job.jobId,
+        ownerId: job.ownerId,
+        stage: job.stage,
+        model: job.model,
+        provider: job.connection,
+        attemptId: job.attemptId,
+        sentAt: job.sentAt?.toISOString() ?? null,
+        reason: job.reason,
       }));
       return { success: true as const, data };
     },
