@@ -42,12 +42,11 @@ create table jobs (
   metadata jsonb not null default '{}',
   webhook_url text,
   remixed_from text,
-  -- Pending: not to be admitted before. Processing: when the next check of the upstream is due.
+  -- Pending: not to be admitted before. Processing: when its step should have come to an end.
   due_at timestamptz not null,
   tries integer not null default 0,
   -- How often the upstream surely did not take it, throttling aside.
   refusals integer not null default 0,
-  poll_count integer not null default 0,
   deadline_at timestamptz,
   cancel_outcome text check (cancel_outcome in ('not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown')),
   error_code text,
@@ -72,7 +71,7 @@ create table jobs (
   constraint jobs_started check (status <> 'processing' or started_at is not null),
   constraint jobs_deleted check (deleted_at is null or finished_at is not null),
   constraint jobs_full check (status <> 'completed' or progress = 100)
-);
+) with (fillfactor = 85);
 
 -- The transition table, for writers that do not go through the application. jobs/job.ts holds the same table;
 -- a test compares the two.
@@ -103,9 +102,9 @@ create trigger jobs_changed after update or delete on jobs for each row execute 
 -- What the engine looks for.
 create index jobs_pending on jobs (connection, priority desc, created_at) where status = 'pending';
 create index jobs_running on jobs (connection, owner_id) where status = 'processing';
+create index jobs_recent on jobs (connection, finished_at desc) where status = 'completed';
 create index jobs_unsettled on jobs (finished_at) where cancel_outcome = 'unknown';
 create index jobs_deleted on jobs (deleted_at) where deleted_at is not null;
-create index jobs_due on jobs (connection, due_at) where status = 'processing' and stage = 'rendering';
 
 -- What people look for, always within their own. Ids sort by time of creation.
 create index jobs_owner on jobs (owner_id, created_at desc, id desc);
@@ -140,6 +139,17 @@ create table attempts (
 create unique index attempts_live on attempts (job_id) where state <> 'rejected';
 -- An upstream operation belongs to one attempt.
 create unique index attempts_operation on attempts (connection, md5(operation::text)) where operation is not null;
+
+-- When to ask the upstream about a job again. Apart from the job, because it changes with every check: a narrow row
+-- with one index is cheap to rewrite, a job with all of its indexes is not.
+create table polls (
+  job_id text primary key references jobs (id) on delete cascade,
+  connection text not null,
+  due_at timestamptz not null,
+  count integer not null default 0
+) with (fillfactor = 70);
+
+create index polls_due on polls (connection, due_at);
 
 -- What happened, in order; written in the same transaction as the change it tells of.
 create table events (

@@ -16,6 +16,8 @@ import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
 import { removeAbandoned } from './jobs/partial-files.ts';
+import { findRunTimes } from './jobs/poll.repository.ts';
+import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
@@ -115,7 +117,12 @@ export async function createApp({
       for (const { id, stage } of jobs) changed(id, stage);
     },
   });
-  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines: config.deadlines };
+  const runTimes = createRunTimesBook(
+    (connection, model, seconds) => findRunTimes(db, connection, model, seconds),
+    () => clock.now(),
+  );
+  const { deadlines } = config;
+  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
   const engine = createEngineRunner(parts, queue);
   const jobs = createJobsService({ ...parts, cache, onCreated: () => engine.wake('queued') });
   const changed = (id: string, stage: string | undefined) => {

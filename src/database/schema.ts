@@ -48,7 +48,6 @@ export interface JobsTable {
   due_at: Date;
   tries: Generated<number>;
   refusals: Generated<number>;
-  poll_count: Generated<number>;
   deadline_at: Date | null;
   cancel_outcome: 'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'unknown' | null;
   error_code: string | null;
@@ -91,6 +90,13 @@ export interface IdempotencyKeysTable {
   created_at: Date;
 }
 
+export interface PollsTable {
+  job_id: string;
+  connection: string;
+  due_at: Date;
+  count: Generated<number>;
+}
+
 export interface ConnectionsTable {
   name: string;
   allowed: number | null;
@@ -117,5 +123,6 @@ export interface DB {
   attempts: AttemptsTable;
   idempotency_keys: IdempotencyKeysTable;
   events: EventsTable;
+  polls: PollsTable;
   connections: ConnectionsTable;
 }

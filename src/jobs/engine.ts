@@ -6,6 +6,7 @@ import type { Media } from '../media/media.ts';
 import type { Catalog, Connection } from '../providers/catalog.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { RunTimesBook } from './run-times.ts';
 import type { Writer } from './write.ts';
 
 /** What the steps of the engine are given. */
@@ -20,6 +21,7 @@ export interface EngineParts {
   /** Folder for files under way; on the same file system as local storage. */
   tempDir: string;
   deadlines: Deadlines;
+  runTimes: RunTimesBook;
 }
 
 export interface Deadlines {

@@ -27,6 +27,10 @@ export async function moveJob(
     .returningAll()
     .executeTakeFirst();
   if (!job) return undefined;
+  // What leaves this stage is asked about no more.
+  if (move.from.some((stage) => stage === 'rendering')) {
+    await write.tx.deleteFrom('polls').where('job_id', '=', id).execute();
+  }
   write.changed(job.id, job.stage);
   await appendEvents(write.tx, [
     { ownerId: job.owner_id, jobId: job.id, type: move.event, data: eventData, at: write.now },

@@ -34,7 +34,6 @@ export function newJob(chosen: Pick<Job, Chosen>): Job {
     due_at: chosen.created_at,
     tries: 0,
     refusals: 0,
-    poll_count: 0,
     deadline_at: null,
     cancel_outcome: null,
     error_code: null,

@@ -9,11 +9,27 @@ export interface DuePoll {
   attemptNumber: number;
   connection: string;
   operation: Json;
+  model: string;
   seconds: number;
   progress: number;
-  pollCount: number;
+  /** Checks so far. */
+  count: number;
   startedAt: Date;
   deadlineAt: Date;
+}
+
+/** From now on the job is asked about, first at `dueAt`. */
+export async function beginPolls(
+  write: Write,
+  jobId: string,
+  connection: string,
+  dueAt: Date,
+): Promise<void> {
+  await write.tx
+    .insertInto('polls')
+    .values({ job_id: jobId, connection, due_at: dueAt })
+    .onConflict((conflict) => conflict.column('job_id').doUpdateSet({ due_at: dueAt }))
+    .execute();
 }
 
 /**
@@ -29,16 +45,17 @@ export async function claimDuePolls(
 ): Promise<DuePoll[]> {
   const { rows } = await sql<DuePoll>`
     with due as (
-      select id from jobs
-      where status = 'processing' and stage = 'rendering' and due_at <= ${now} and connection = ${connection}
+      select job_id from polls where connection = ${connection} and due_at <= ${now}
       order by due_at limit ${limit} for update skip locked
     ), claimed as (
-      update jobs set due_at = ${leaseUntil} from due where jobs.id = due.id returning jobs.*
+      update polls set due_at = ${leaseUntil} from due where polls.job_id = due.job_id returning polls.*
     )
-    select claimed.id as "jobId", attempts.number as "attemptNumber", claimed.connection, attempts.operation,
-      claimed.seconds, claimed.progress, claimed.poll_count as "pollCount", claimed.started_at as "startedAt",
-      claimed.deadline_at as "deadlineAt"
-    from claimed join attempts on attempts.job_id = claimed.id and attempts.state = 'accepted'`.execute(db);
+    select jobs.id as "jobId", attempts.number as "attemptNumber", jobs.connection, attempts.operation,
+      attempts.plan ->> 'upstreamModel' as model, jobs.seconds, jobs.progress, claimed.count,
+      jobs.started_at as "startedAt", jobs.deadline_at as "deadlineAt"
+    from claimed
+      join jobs on jobs.id = claimed.job_id and jobs.stage = 'rendering'
+      join attempts on attempts.job_id = jobs.id and attempts.state = 'accepted'`.execute(db);
   return rows;
 }
 
@@ -49,18 +66,56 @@ export interface PollOutcome {
   estimatedAt: Date | null;
 }
 
-/** Writes back what many checks found, in one statement. Progress never goes back. */
+/** Writes back what many checks found, in one go. Progress never goes back; a job without news is not touched. */
 export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
+  const ids = outcomes.map((outcome) => outcome.jobId);
+  await sql`
+    update polls set due_at = found.next_at, count = count + 1
+    from unnest(${ids}::text[], ${outcomes.map((outcome) => outcome.nextAt)}::timestamptz[]) as found (id, next_at)
+    where polls.job_id = found.id`.execute(write.tx);
   const { rows } = await sql<{ id: string }>`
-    update jobs set due_at = found.next_at, poll_count = poll_count + 1, estimated_at = found.estimated_at,
-      progress = greatest(jobs.progress, found.progress), updated_at = ${write.now}
-    from unnest(${outcomes.map((outcome) => outcome.jobId)}::text[],
+    update jobs set progress = found.progress, estimated_at = found.estimated_at, updated_at = ${write.now}
+    from unnest(${ids}::text[],
       ${outcomes.map((outcome) => outcome.progress)}::int[],
-      ${outcomes.map((outcome) => outcome.nextAt)}::timestamptz[],
       ${outcomes.map((outcome) => outcome.estimatedAt)}::timestamptz[]
-    ) as found (id, progress, next_at, estimated_at)
-    where jobs.id = found.id and jobs.status = 'processing' and jobs.stage = 'rendering'
+    ) as found (id, progress, estimated_at)
+    where jobs.id = found.id and jobs.stage = 'rendering' and jobs.progress < found.progress
     returning jobs.id`.execute(write.tx);
   for (const row of rows) write.changed(row.id);
+}
+
+/** How long videos of one model took lately, in ms from admission to the upstream's end. */
+export interface RunTimes {
+  /** Almost none was done before. */
+  early: number;
+  usual: number;
+}
+
+/** So many runs make a picture; so many of the connection's latest are looked through for them. */
+const SAMPLE = 50;
+const LATEST = 2000;
+
+/** Learned from the latest finished videos of a model and length; undefined while there are too few. */
+export async function findRunTimes(
+  db: Kysely<DB>,
+  connection: string,
+  model: string,
+  seconds: number,
+): Promise<RunTimes | undefined> {
+  const { rows } = await sql<{ early: number; usual: number; runs: number }>`
+    with latest as (
+      select id, started_at, seconds, plan ->> 'upstreamModel' as model from jobs
+      where connection = ${connection} and status = 'completed' order by finished_at desc limit ${LATEST}
+    ), sample as (
+      select id, started_at from latest where model = ${model} and seconds = ${seconds} limit ${SAMPLE}
+    ), runs as (
+      select extract(epoch from done.created_at - sample.started_at)::float8 * 1000 as took
+      from sample join events as done on done.job_id = sample.id and done.type = 'job.rendered'
+    )
+    select percentile_cont(0.05) within group (order by took) as early,
+      percentile_cont(0.5) within group (order by took) as usual, count(*) as runs
+    from runs`.execute(db);
+  const [row] = rows;
+  return row && row.runs >= 5 ? { early: row.early, usual: row.usual } : undefined;
 }

@@ -11,6 +11,7 @@ import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
 import { slowedDown, spedUp } from './pace.ts';
 import { isSlowed, lockPace, savePace } from './pace.repository.ts';
+import { beginPolls } from './poll.repository.ts';
 import { readReference } from './reference.ts';
 import type { Write } from './write.ts';
 
@@ -64,6 +65,7 @@ export async function accept(parts: EngineParts, attempt: Attempt, operation: Op
       { due_at: write.now },
       { attempt: attempt.number },
     );
+    if (moved) await beginPolls(write, attempt.job_id, attempt.connection, write.now);
     await speedUp(parts, write, attempt.connection);
     // Cancelled meanwhile: the upstream has to be told.
     if (!moved) await sendTask(write, TASKS.stop, attempt.job_id);
