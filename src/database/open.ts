@@ -25,6 +25,7 @@ export interface OpenOptions {
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const MAX_LOGGED_TEXT = 2_000;
+const ADMIN_SHUTDOWN = '57P01';
 
 /**
  * Opens a pool of connections; they are made when first needed. `destroy()` closes them all, after the
@@ -46,7 +47,11 @@ export function openDatabase(options: OpenOptions): Database {
   pool.on('connect', (client) =>
     client.on('error', (error) => log.debug({ error: error.message }, 'connection error')),
   );
-  pool.on('error', (error) => log.warn({ error: error.message }, 'an idle database connection was lost'));
+  pool.on('error', (error: Error & { code?: string }) => {
+    // A server that is being shut down says so to whoever is still there: at our own stop that is us.
+    const level = error.code === ADMIN_SHUTDOWN ? 'debug' : 'warn';
+    log[level]({ error: error.message }, 'an idle database connection was lost');
+  });
   return new Kysely<DB>({
     dialect: new PostgresDialect({ pool: poolWithNames(pool) }),
     log: (event) => logSlow(event, options),
