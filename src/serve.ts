@@ -11,6 +11,7 @@ import { banner } from './banner.ts';
 /** A stop takes less than this, whatever is running, in ms; then the process ends all the same. */
 const STOP_LIMIT_MS = 9500;
 const PARENT_CHECK_MS = 1000;
+const SAME_WISH_MS = 1000;
 
 /** Starts everything the role says and returns; the process lives until it is told to stop. */
 export async function serve(config: Config): Promise<void> {
@@ -20,6 +21,11 @@ export async function serve(config: Config): Promise<void> {
   const stop = createStop(log, () =>
     lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
   );
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => void stop(signal, 0));
+  }
+  watchForSurprises(log, () => void stop('an error that nobody caught', 1));
+  if (config.startedByNpm) watchParent(() => void stop('npm is gone', 0));
   try {
     const database = await provideDatabase(config, log, (reason) => void stop(`PostgreSQL: ${reason}`, 1));
     lifecycle.onStop('embedded PostgreSQL', database.stop);
@@ -32,9 +38,6 @@ export async function serve(config: Config): Promise<void> {
     await lifecycle.stop();
     throw error;
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => void stop(signal, 0));
-  if (config.startedByNpm) watchParent(() => void stop('npm is gone', 0));
 }
 
 interface ProvidedDatabase {
@@ -52,12 +55,16 @@ async function provideDatabase(
   return startEmbedded({ dataDir: config.dataDir, log, onExit: onLost });
 }
 
-/** Stops once, however often it is asked; a second signal while stopping ends the process at once. */
+/** Stops once. A person who asks again after a moment is taken at their word: the process ends at once. */
 function createStop(log: Logger, stopAll: () => Promise<void>) {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   return async (reason: string, exitCode: number): Promise<void> => {
-    if (stopping) process.exit(exitCode === 0 ? 130 : exitCode);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      // Ctrl-C reaches us from the terminal and again through npm: that is one wish, not two.
+      if (performance.now() - stoppingSince > SAME_WISH_MS) process.exit(130);
+      return;
+    }
+    stoppingSince = performance.now();
     log.info({ reason }, 'stopping');
     const limit = setTimeout(() => {
       log.warn('stopping took too long; what was left will be taken up at the next start');
@@ -68,6 +75,18 @@ function createStop(log: Logger, stopAll: () => Promise<void>) {
     log.info('stopped');
     process.exit(exitCode);
   };
+}
+
+/**
+ * A promise that nobody awaited harms nobody but itself: it is logged. An exception that nobody caught may have left
+ * anything half done: the process stops, and what it was doing is taken up at the next start.
+ */
+function watchForSurprises(log: Logger, onException: () => void): void {
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'));
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'an exception that nobody caught');
+    onException();
+  });
 }
 
 /** npm passes signals on, but not its own sudden death: then nobody would be left to stop us. */
