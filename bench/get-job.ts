@@ -22,8 +22,8 @@ export default async function getJob({ quick, folder }: BenchmarkOptions): Promi
   const bare = await startBare(await (await fetch(bench.address + paths[0], { headers: AUTHORIZED })).json());
   const targets = { app: bench.address, bare: bare.address };
   const sides = { app: emptySide(), bare: emptySide() };
-  const rounds = quick ? 3 : 7;
-  const durationSeconds = quick ? 1 : 4;
+  const rounds = quick ? 2 : 10;
+  const durationSeconds = quick ? 1 : 2;
   // The first round warms up.
   for (let round = 0; round <= rounds; round += 1) {
     for (const side of round % 2 === 0 ? (['bare', 'app'] as const) : (['app', 'bare'] as const)) {

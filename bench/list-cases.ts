@@ -87,8 +87,9 @@ export async function listCases(pool: Pool, quick: boolean): Promise<ListCase[]>
   const cases: ListCase[] = [];
   const filters: Record<string, Narrowing> = { ...FILTERS, batch: { batchId: middle.batch } };
   const owners = Object.entries(OWNERS).filter(([name]) => !quick || name === 'big');
-  const orders = ORDERS.filter(({ order }) => !quick || order === 'desc');
   for (const [owner, ownerId] of owners) {
+    // Upwards is downwards read from the other end: once is enough.
+    const orders = ORDERS.filter(({ order }) => order === 'desc' || (owner === 'big' && !quick));
     for (const [name, narrowing] of Object.entries(filters)) {
       for (const order of orders) {
         const what = `${owner} owner, ${name}, ${order.sort} ${order.order}`;

@@ -13,7 +13,7 @@ export default async function memory({ quick, folder }: BenchmarkOptions): Promi
   try {
     await sleep(QUIET_MS);
     const before = await processTree(server.pid);
-    const restMs = quick ? 3000 : 60_000;
+    const restMs = quick ? 1000 : 60_000;
     await sleep(restMs);
     const after = await processTree(server.pid);
     const pss = sum(before.map(({ pssBytes }) => pssBytes));

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +28,7 @@ export async function startServerProcess(
   const port = await freePort();
   const log = await open(`${dataDir}.log`, 'a');
   const spawnedAt = performance.now();
-  const child = spawn(process.execPath, [join(ROOT, 'src', 'main.ts')], {
+  const child = spawn(process.execPath, await startArguments(), {
     // Not the caller's settings: whoever runs this may have a .env or an environment of their own.
     cwd: ROOT,
     env: { PATH: process.env['PATH'], DATA_DIR: dataDir, API_KEY: KEY, PORT: String(port), ...env },
@@ -45,6 +45,16 @@ export async function startServerProcess(
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     },
   };
+}
+
+/** What `npm start` gives to `node`: its flags are part of what is measured. */
+async function startArguments(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: { start: string };
+  };
+  const [program, ...rest] = scripts.start.split(' ');
+  if (program !== 'node') throw new Error(`npm start is expected to run node, not ${program}`);
+  return rest;
 }
 
 /** Waits until the port takes connections; throws when the process ends first. */
