@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { type Authenticate, callerOf } from './accounts/authenticate.ts';
+import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
@@ -54,22 +54,22 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
     create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
   };
-  const authenticate = limited(parts.authenticate, limits.all);
+  const guard = createGuard(parts.authenticate, limits.all);
   await server.register(
     async (scope: Server) => {
-      registerJobRoutes(scope, { ...parts, authenticate, createLimit: limits.create });
-      registerModelRoutes(scope, { ...parts, authenticate });
+      registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerModelRoutes(scope, { ...parts, guard });
     },
     { prefix: '/api/v1' },
   );
-  await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, authenticate }), {
+  await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
   await server.register(
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);
-      registerVideoRoutes(scope, { ...parts, authenticate, createLimit: limits.create });
-      registerOpenAiModelRoutes(scope, { ...parts, authenticate });
+      registerVideoRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerOpenAiModelRoutes(scope, { ...parts, guard });
     },
     { prefix: '/v1' },
   );
@@ -78,11 +78,18 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   return server;
 }
 
-/** The guard of every route: who it is, then whether there has not been too much of it. */
-function limited(authenticate: Authenticate, limit: RateLimit): Authenticate {
-  return async (request, reply) => {
-    await authenticate(request, reply);
-    limit(callerOf(request).keyId, request, reply);
+/** The guard of every route: who it is, then whether there has not been too much of it. No promise where none is needed. */
+function createGuard(authenticate: Authenticate, limit: RateLimit): Guard {
+  return (request, reply, done) => {
+    const count = () => limit(callerOf(request).keyId, request, reply);
+    try {
+      const resolving = authenticate(request);
+      if (resolving) return void resolving.then(count).then(() => done(), done);
+      count();
+    } catch (error) {
+      return done(error as Error);
+    }
+    return done();
   };
 }
 

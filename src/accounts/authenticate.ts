@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.ts';
@@ -18,8 +18,14 @@ declare module 'fastify' {
 const BELIEF_MS = 1000;
 const MAX_REMEMBERED = 10_000;
 
-/** Resolves the caller from the request's headers and puts it on the request. Throws `unauthorized`. */
-export type Authenticate = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+/**
+ * Resolves the caller from the request's headers and puts it on the request; at once for a key that is known, else with
+ * a promise. Throws or rejects with `unauthorized`.
+ */
+export type Authenticate = (request: FastifyRequest) => void | Promise<void>;
+
+/** The hook that stands before every guarded route. */
+export type Guard = onRequestHookHandler;
 
 interface Belief {
   principal: Principal | undefined;
@@ -30,24 +36,26 @@ interface Belief {
 export function createAuthenticate({ db, clock }: { db: Kysely<DB>; clock: Clock }): Authenticate {
   const beliefs = new LRUCache<string, Belief>({ max: MAX_REMEMBERED });
 
-  async function resolve(key: string): Promise<Principal | undefined> {
-    const hash = sha256(key);
+  async function look(hash: string): Promise<Principal | undefined> {
     const now = clock.now();
-    const known = beliefs.get(hash);
-    if (known && known.until > now) return known.principal;
     const principal = await findPrincipal(db, hash, new Date(now));
     beliefs.set(hash, { principal, until: now + BELIEF_MS });
     return principal;
   }
 
-  return async (request) => {
+  return (request) => {
     const key = credential(request);
-    const principal = key === undefined ? undefined : await resolve(key);
-    if (!principal) {
-      throw new AppError('unauthorized', key === undefined ? {} : { message: 'This API key is not valid.' });
-    }
-    request.principal = principal;
+    if (key === undefined) throw new AppError('unauthorized');
+    const hash = sha256(key);
+    const known = beliefs.get(hash);
+    if (known && known.until > clock.now()) return admit(request, known.principal);
+    return look(hash).then((principal) => admit(request, principal));
   };
+}
+
+function admit(request: FastifyRequest, principal: Principal | undefined): void {
+  if (!principal) throw new AppError('unauthorized', { message: 'This API key is not valid.' });
+  request.principal = principal;
 }
 
 /** The caller of a guarded route. */

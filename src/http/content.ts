@@ -1,7 +1,7 @@
-import type { Readable } from 'node:stream';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../core/errors.ts';
-import type { ByteRange } from '../storage/storage.ts';
+import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { matchesEtag, parseRange } from './range.ts';
 
 /** A stored file as HTTP needs it. Its content never changes: the hash is its entity tag. */
@@ -19,7 +19,7 @@ export async function sendContent(
   request: FastifyRequest,
   reply: FastifyReply,
   file: ContentFile,
-  open: (range?: ByteRange) => Promise<Readable>,
+  open: (range?: ByteRange) => Promise<Chunks>,
 ): Promise<FastifyReply> {
   const etag = `"${file.sha256}"`;
   void reply.headers({
@@ -44,5 +44,30 @@ export async function sendContent(
     void reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${file.sizeBytes}`);
   }
   if (request.method === 'HEAD') return reply.send();
-  return reply.send(await open(range));
+  const chunks = await open(range);
+  // Past Fastify from here: a stream of its would keep chunks that are about to be used again.
+  reply.hijack();
+  reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  await send(reply.raw, chunks, request);
+  return reply;
+}
+
+/** Sends chunk by chunk, each only once the one before has left us. A client that goes away ends it quietly. */
+async function send(response: ServerResponse, chunks: Chunks, request: FastifyRequest): Promise<void> {
+  let giveUp = (_error: Error): void => {};
+  response.once('close', () => giveUp(new Error('the client has gone')));
+  try {
+    for await (const chunk of chunks) {
+      if (response.closed) break;
+      await new Promise<void>((resolve, reject) => {
+        giveUp = reject;
+        // Called when the chunk is out of our hands; only then may its memory be used again.
+        response.write(chunk, (error) => (error ? reject(error) : resolve()));
+      });
+    }
+    response.end();
+  } catch (error) {
+    if (!response.closed) request.log.error({ err: error }, 'a download broke off');
+    response.destroy();
+  }
 }

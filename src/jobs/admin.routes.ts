@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
+import { callerOf, type Guard } from '../accounts/authenticate.ts';
 import { AppError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
@@ -42,10 +42,10 @@ const DoubtfulSchema = Type.Object({
 /** `/api/v1/admin`: what an operator decides about paid calls whose answer was lost. */
 export function registerJobAdminRoutes(
   server: Server,
-  { jobs, authenticate }: { jobs: JobsService; authenticate: Authenticate },
+  { jobs, guard }: { jobs: JobsService; guard: Guard },
 ): void {
   const common = { tags: ['Administration'], security: KEY_REQUIRED };
-  server.addHook('onRequest', authenticate);
+  server.addHook('onRequest', guard);
   server.addHook('onRequest', async (request) => {
     if (callerOf(request).role !== 'admin') throw new AppError('forbidden');
   });

@@ -54,45 +54,79 @@ function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<
   return narrowed;
 }
 
-/** One page in a stable order: the sort's column, then the id. */
-export async function pageJobs(db: Kysely<DB>, filter: JobFilter, page: PageRequest): Promise<JobPage> {
+/** How many match; beyond a limit only about how many. */
+export interface Total {
+  total: number;
+  isEstimate: boolean;
+}
+
+/** So few are collected and sorted, whatever they are sorted by; of more, an index in that order is walked. */
+const COLLECT_UP_TO = 1000;
+
+/**
+ * One page in a stable order: the sort's column, then the id. The total, where it is known, tells which way is the short
+ * one: the planner knows too little about words to choose.
+ */
+export async function pageJobs(
+  db: Kysely<DB>,
+  filter: JobFilter,
+  page: PageRequest,
+  known?: Total,
+): Promise<JobPage> {
+  if (known?.total === 0) return { jobs: [], nextCursor: undefined };
   const column = SORTS[page.sort];
-  let query = filtered(db.selectFrom('jobs').selectAll(), filter)
+  const matching = sorting(filtered(db.selectFrom('jobs'), filter), page);
+  const collects = known !== undefined && !known.isEstimate && known.total <= COLLECT_UP_TO;
+  // OFFSET 0 is a fence: what is inside is planned as if all of it were wanted, which it is.
+  const source = collects
+    ? (db.selectFrom(matching.select(['id', column]).offset(0).as('jobs')) as unknown as typeof matching)
+    : matching;
+  const ids = source
+    .select('id')
     .orderBy(column, page.order)
     .orderBy('id', page.order)
-    .limit(page.limit + 1);
-  // Sorting by completion is about finished jobs; the others have no place in that order.
-  if (column === 'finished_at') query = query.where('finished_at', 'is not', null);
-  if (page.cursor === undefined) query = query.offset(page.offset);
-  else {
-    const { at, id } = decodeCursor(page.cursor, page);
-    const comparison = page.order === 'desc' ? sql`<` : sql`>`;
-    query = query.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
-  }
-  const rows = await query.execute();
+    .limit(page.limit + 1)
+    .offset(page.cursor === undefined ? page.offset : 0);
+  const rows = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('id', 'in', ids)
+    .orderBy(column, page.order)
+    .orderBy('id', page.order)
+    .execute();
   const jobs = rows.slice(0, page.limit);
   const last = jobs.at(-1);
   return { jobs, nextCursor: rows.length > page.limit && last ? encodeCursor(last, page) : undefined };
 }
 
+/** Narrows to what has a place in the order, and to what comes behind the cursor. */
+function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<Output> {
+  const column = SORTS[page.sort];
+  // Sorting by completion is about finished jobs; the others have no place in that order.
+  const sortable = column === 'finished_at' ? query.where('finished_at', 'is not', null) : query;
+  if (page.cursor === undefined) return sortable;
+  const { at, id } = decodeCursor(page.cursor, page);
+  const comparison = page.order === 'desc' ? sql`<` : sql`>`;
+  return sortable.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
+}
+
 /** Totals are exact up to here; beyond it, the planner's estimate is good enough and costs nothing. */
 const EXACT_UP_TO = 10_000;
+/** When the planner expects so many times more, counting up to the limit would tell nothing new. */
+const SURELY_MORE = 5;
 
-export async function countJobs(
-  db: Kysely<DB>,
-  filter: JobFilter,
-  sort: Sort,
-): Promise<{ total: number; isEstimate: boolean }> {
+export async function countJobs(db: Kysely<DB>, filter: JobFilter, sort: Sort): Promise<Total> {
   let matching = filtered(db.selectFrom('jobs').select(sql<number>`1`.as('one')), filter);
   if (sort === 'completedAt') matching = matching.where('finished_at', 'is not', null);
+  const plan = await matching.explain<{ 'QUERY PLAN': { Plan: { 'Plan Rows': number } }[] }>('json');
+  const expected = plan[0]?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
+  if (expected > EXACT_UP_TO * SURELY_MORE) return { total: expected, isEstimate: true };
   const { total } = await db
     .selectFrom(matching.limit(EXACT_UP_TO + 1).as('matching'))
     .select((eb) => eb.fn.countAll<number>().as('total'))
     .executeTakeFirstOrThrow();
   if (Number(total) <= EXACT_UP_TO) return { total: Number(total), isEstimate: false };
-  const [plan] = await matching.explain<{ 'QUERY PLAN': { Plan: { 'Plan Rows': number } }[] }>('json');
-  const estimate = plan?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
-  return { total: Math.max(estimate, EXACT_UP_TO + 1), isEstimate: true };
+  return { total: Math.max(expected, EXACT_UP_TO + 1), isEstimate: true };
 }
 
 /** The page after a job of the same owner, for clients that page by id. Undefined when there is no such job. */

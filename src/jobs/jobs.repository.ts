@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { namedQuery } from '../database/named-query.ts';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import type { CancelOutcome } from '../providers/provider.ts';
@@ -33,7 +34,7 @@ export async function insertJob(
         returning true
       ),`
     : sql``;
-  const { rows } = await sql`
+  const statement = sql`
     with ${claimed} created as (
       insert into jobs (id, owner_id, api_key_id, name, status, stage, priority, model, connection, prompt, seconds,
         width, height, plan, reference_key, reference_type, tags, metadata, webhook_url, due_at, estimated_micros,
@@ -50,8 +51,10 @@ export async function insertJob(
       insert into events (owner_id, job_id, type, data, created_at)
       select owner_id, id, 'job.created', '{}', created_at from created
     )
-    select id from created`.execute(db);
-  return rows.length > 0;
+    select id from created`.compile(db);
+  // Prepared once per connection: every create goes through here.
+  const name = claim ? 'insert_job_with_key' : 'insert_job';
+  return (await namedQuery(db, name, statement.sql, statement.parameters)).length > 0;
 }
 
 /** Of any owner: for the engine. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
+import { callerOf, type Guard } from '../accounts/authenticate.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
@@ -15,17 +15,14 @@ import type { JobsService } from './jobs.service.ts';
 
 export interface JobRoutesOptions {
   jobs: JobsService;
-  authenticate: Authenticate;
+  guard: Guard;
   createLimit: RateLimit;
 }
 
 /** `/api/v1/videos`. */
-export function registerJobRoutes(
-  server: Server,
-  { jobs, authenticate, createLimit }: JobRoutesOptions,
-): void {
+export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: JobRoutesOptions): void {
   const common = { tags: ['Videos'], security: KEY_REQUIRED };
-  server.addHook('onRequest', authenticate);
+  server.addHook('onRequest', guard);
 
   server.post(
     '/videos',
@@ -86,10 +83,8 @@ export function registerJobRoutes(
     async (request) => {
       const { filter, page } = readListQuery(request.query);
       const caller = callerOf(request);
-      const [found, count] = await Promise.all([
-        jobs.list(caller, filter, page),
-        jobs.count(caller, filter, page),
-      ]);
+      const count = await jobs.count(caller, filter, page);
+      const found = await jobs.list(caller, filter, page, count);
       return {
         success: true as const,
         data: found.jobs.map(viewJob),

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Kysely } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
@@ -6,7 +5,7 @@ import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
 import type { Variant } from '../providers/provider.ts';
-import type { ByteRange } from '../storage/storage.ts';
+import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
 import { createJobCreation, type JobCreation } from './create-job.ts';
 import type { EngineParts } from './engine.ts';
@@ -19,6 +18,7 @@ import {
   type JobPage,
   pageJobs,
   type PageRequest,
+  type Total,
 } from './job-list.repository.ts';
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
@@ -29,12 +29,14 @@ export interface JobsService {
   create: JobCreation['create'];
   /** Throws `job_not_found` for what is not there or not the caller's. The answer may come from memory. */
   get(caller: Principal, id: string): Promise<CachedJob>;
-  list(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<JobPage>;
-  count(
+  /** `known`, the total of the same filter, tells which way to the page is the short one. */
+  list(
     caller: Principal,
     filter: Omit<JobFilter, 'ownerId'>,
     page: PageRequest,
-  ): ReturnType<typeof countJobs>;
+    known?: Total,
+  ): Promise<JobPage>;
+  count(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<Total>;
   /** The cursor of the page behind a job. Throws `job_not_found`. */
   cursorAfter(caller: Principal, id: string, page: Pick<PageRequest, 'sort' | 'order'>): Promise<string>;
   events(caller: Principal, id: string): Promise<EventRecord[]>;
@@ -46,7 +48,7 @@ export interface JobsService {
   remove(caller: Principal, id: string): Promise<void>;
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
   file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
-  open(file: StoredFile, range?: ByteRange): Promise<Readable>;
+  open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
   /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
   listDoubtful(): Promise<DoubtfulJob[]>;
   decide(id: string, decision: Decision): Promise<Job>;
@@ -79,7 +81,7 @@ export function createJobsService(
   return {
     create: (caller, input, origin) => creation.create(caller, input, origin),
     get: owned,
-    list: (caller, filter, page) => pageJobs(db, { ...filter, ownerId: caller.userId }, page),
+    list: (caller, filter, page, known) => pageJobs(db, { ...filter, ownerId: caller.userId }, page, known),
     count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),
     async cursorAfter(caller, id, page) {
       const cursor = await cursorAfter(db, caller.userId, id, page);

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { Authenticate } from '../accounts/authenticate.ts';
+import type { Guard } from '../accounts/authenticate.ts';
 import { microsToUsd } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
@@ -34,12 +34,12 @@ const ModelSchema = Type.Object(
 /** `GET /api/v1/models`. */
 export function registerModelRoutes(
   server: Server,
-  { catalog, authenticate }: { catalog: Catalog; authenticate: Authenticate },
+  { catalog, guard }: { catalog: Catalog; guard: Guard },
 ): void {
   server.get(
     '/models',
     {
-      onRequest: authenticate,
+      onRequest: guard,
       schema: {
         tags: ['Models'],
         operationId: 'listModels',

@@ -1,10 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { AppError } from '../core/errors.ts';
 import { newId, sha256 } from '../core/ids.ts';
 import type { ReferenceImage } from '../providers/provider.ts';
-import type { Storage } from '../storage/storage.ts';
+import { collect, type Storage } from '../storage/storage.ts';
 import type { Job } from './job.ts';
 
 /** The first-frame image of a job, out of storage. */
@@ -13,7 +12,7 @@ export async function readReference(
   job: Pick<Job, 'reference_key' | 'reference_type'>,
 ): Promise<ReferenceImage | undefined> {
   if (job.reference_key === null) return undefined;
-  const data = await buffer(await storage.open(job.reference_key));
+  const data = await collect(await storage.open(job.reference_key));
   return { data, contentType: job.reference_type as ReferenceImage['contentType'] };
 }
 

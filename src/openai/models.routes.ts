@@ -1,4 +1,4 @@
-import { type Authenticate } from '../accounts/authenticate.ts';
+import type { Guard } from '../accounts/authenticate.ts';
 import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
@@ -11,14 +11,14 @@ import { ModelsSchema, OpenAiFailure } from './videos.schemas.ts';
 /** `/v1/models`: what may be asked for, with what each can do under `sora_studio`. */
 export function registerOpenAiModelRoutes(
   server: Server,
-  { catalog, authenticate }: { catalog: Catalog; authenticate: Authenticate },
+  { catalog, guard }: { catalog: Catalog; guard: Guard },
 ): void {
   const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
 
   server.get(
     '/models',
     {
-      onRequest: authenticate,
+      onRequest: guard,
       schema: { ...common, summary: 'List models', response: { 200: ModelsSchema, 401: OpenAiFailure } },
     },
     () => ({ object: 'list' as const, data: entries(catalog).map(viewModel) }),
@@ -27,7 +27,7 @@ export function registerOpenAiModelRoutes(
   server.get(
     '/models/:model',
     {
-      onRequest: authenticate,
+      onRequest: guard,
       schema: {
         ...common,
         summary: 'Retrieve a model',

@@ -1,4 +1,4 @@
-import { type Authenticate, callerOf } from '../accounts/authenticate.ts';
+import { callerOf, type Guard } from '../accounts/authenticate.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
@@ -20,7 +20,7 @@ import * as schemas from './videos.schemas.ts';
 export interface VideoRoutesOptions {
   jobs: JobsService;
   catalog: Catalog;
-  authenticate: Authenticate;
+  guard: Guard;
   createLimit: RateLimit;
   clock: Clock;
 }
@@ -34,7 +34,7 @@ const openAiFailures = (...statuses: number[]) => failures(statuses, schemas.Ope
 export function registerVideoRoutes(server: Server, options: VideoRoutesOptions): void {
   const { jobs, catalog, clock } = options;
   const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
-  server.addHook('onRequest', options.authenticate);
+  server.addHook('onRequest', options.guard);
   server.addHook('onSend', async (_request, reply) => {
     void reply.headers({
       'openai-version': '2020-10-01',
