@@ -16,7 +16,7 @@ import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
 import { removeAbandoned } from './jobs/partial-files.ts';
-import { findRunTimes } from './jobs/poll.repository.ts';
+import { findRunTimes, releasePolls } from './jobs/poll.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
@@ -171,7 +171,9 @@ export async function createApp({
       await server.ready();
     },
     async start() {
-      await queue.start({ work: works });
+      const alone = config.database.url === undefined;
+      await queue.start({ work: works, alone });
+      if (alone) await releasePolls(db, new Date(clock.now()));
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());

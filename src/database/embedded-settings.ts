@@ -16,7 +16,7 @@ const SETTINGS = {
   max_wal_senders: '0',
   max_logical_replication_workers: '0',
   max_wal_size: '512MB',
-  idle_in_transaction_session_timeout: '60s',
+  idle_in_transaction_session_timeout: '10s',
   timezone: 'UTC',
   log_timezone: 'UTC',
   // The application logs its own failed statements; here only what concerns the server, and never values.

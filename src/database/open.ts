@@ -25,6 +25,7 @@ export interface OpenOptions {
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const MAX_LOGGED_TEXT = 2_000;
+const IDLE_IN_TRANSACTION_MS = 5_000;
 const ADMIN_SHUTDOWN = '57P01';
 
 /**
@@ -40,6 +41,8 @@ export function openDatabase(options: OpenOptions): Database {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     keepAlive: true,
+    // Nothing but SQL happens inside a transaction: one that stands still belongs to a process that does, and others wait.
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     types: columnTypes(),
   });
   // A connection that breaks is only replaced; without listeners it would end the process. While it is in use

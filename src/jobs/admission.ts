@@ -1,7 +1,7 @@
 import { newId } from '../core/ids.ts';
 import { insertAttempts } from './attempts.repository.ts';
 import { chooseNext, connectionsWaiting, countRunning } from './admission.repository.ts';
-import { connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
+import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { moveJob } from './moves.repository.ts';
 import { allowance, firstPace } from './pace.ts';
 import { lockPaceOrLeave, savePace } from './pace.repository.ts';
@@ -58,7 +58,7 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
     await write.queue.send(
       write.tx,
       TASKS.submit,
-      attempts.map(({ jobId }) => ({ key: jobId, data: { jobId } })),
+      attempts.map(({ jobId, number }) => ({ key: attemptKey(jobId, number), data: { jobId } })),
     );
     if (connection.maxCallsPerMinute !== undefined) {
       const left = { ...pace, tokens: tokens - attempts.length, refilled_at: write.now };

@@ -44,8 +44,13 @@ export interface JobTask {
   jobId: string;
 }
 
-/** A step that a rescue starts again when it has not come to an end by then, in ms. */
-export const STEP_RESCUE_MS = 5 * 60_000;
+/** A step that has not come to an end by then gets a new task, in ms; one that is still at it keeps its own. */
+export const STEP_RESCUE_MS = 60_000;
+
+/** The queue's key for tasks about one attempt of a job. */
+export function attemptKey(jobId: string, number: number): string {
+  return `${jobId}:${number}`;
+}
 
 /** The connection a job was routed to; undefined when the operator has taken it away. */
 export function providerOf(catalog: Catalog, name: string): Provider | undefined {

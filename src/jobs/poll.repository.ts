@@ -59,6 +59,11 @@ export async function claimDuePolls(
   return rows;
 }
 
+/** Ends all leases: for a process that knows that it is the only one. */
+export async function releasePolls(db: Kysely<DB>, now: Date): Promise<void> {
+  await db.updateTable('polls').set({ due_at: now }).where('due_at', '>', now).execute();
+}
+
 export interface PollOutcome {
   jobId: string;
   progress: number;

@@ -8,7 +8,7 @@ import { type EngineParts, type JobTask, providerOf } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
-import { readReference } from './reference.ts';
+import { send } from './send.ts';
 import { accept, requeue } from './submit.ts';
 
 /** A submission may show up late in an upstream's list: it counts as absent only after this, in ms since the call. */
@@ -32,9 +32,8 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   let result: FindResult = { outcome: 'unknown' };
   try {
     if (provider?.resubmitIsSafe) {
-      const reference = await readReference(parts.storage, job);
-      const again = { idempotencyKey: attempt.id, signal: task.signal, ...(reference ? { reference } : {}) };
-      result = { outcome: 'found', operation: await provider.submit(attempt.plan as unknown as Plan, again) };
+      const operation = await send(parts, provider, job, attempt, parts.clock.now(), task.signal);
+      result = { outcome: 'found', operation };
     } else if (provider?.find) {
       result = await look(parts, provider, attempt, task.stopping);
     }

@@ -4,11 +4,18 @@ import type { Write } from './write.ts';
 
 const LIMIT = 500;
 
+export interface StuckStep {
+  id: string;
+  stage: string;
+  /** The number of its attempt. */
+  tries: number;
+}
+
 /** Jobs in work whose step should have come to an end by now: its task was lost, or its retries are used up. */
-export async function findStuckSteps(db: Kysely<DB>, now: Date): Promise<{ id: string; stage: string }[]> {
+export async function findStuckSteps(db: Kysely<DB>, now: Date): Promise<StuckStep[]> {
   return db
     .selectFrom('jobs')
-    .select(['id', 'stage'])
+    .select(['id', 'stage', 'tries'])
     .where('status', '=', 'processing')
     .where('stage', 'in', ['submitting', 'unconfirmed', 'archiving'])
     .where('due_at', '<=', now)

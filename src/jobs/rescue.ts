@@ -1,6 +1,6 @@
 import { deleteOldAnswers } from './client-retry.repository.ts';
 import { KEY_LIFETIME_MS } from './create-job.ts';
-import { connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
+import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import { deleteJob } from './jobs.repository.ts';
 import { UNCONFIRMED } from './reconcile.ts';
@@ -11,6 +11,7 @@ import {
   findUnroutable,
   findUnsettledCancels,
   postponeSteps,
+  type StuckStep,
 } from './rescue.repository.ts';
 
 /** An operator who takes a connection away for a moment loses nothing: its queue is given up only after this. */
@@ -23,10 +24,15 @@ const UNROUTABLE: Failure = {
   charged: false,
 };
 
-const TASK_OF_STAGE: Readonly<Record<string, string>> = {
-  submitting: TASKS.submit,
-  unconfirmed: TASKS.reconcile,
-  archiving: TASKS.archive,
+type KeyOf = (job: Pick<StuckStep, 'id' | 'tries'>) => string;
+
+const byJob: KeyOf = ({ id }) => id;
+const byAttempt: KeyOf = ({ id, tries }) => attemptKey(id, tries);
+
+const STEPS: Readonly<Record<string, { task: string; keyOf: KeyOf }>> = {
+  submitting: { task: TASKS.submit, keyOf: byAttempt },
+  unconfirmed: { task: TASKS.reconcile, keyOf: byAttempt },
+  archiving: { task: TASKS.archive, keyOf: byJob },
 };
 
 /**
@@ -47,24 +53,40 @@ export async function rescue(parts: EngineParts): Promise<number> {
     await parts.write((write) => deleteJob(write, id));
   }
   await deleteOldAnswers(parts.db, ago(KEY_LIFETIME_MS));
-  await resend(parts, TASKS.stop, await findUnsettledCancels(parts.db, ago(giveUpMs), ago(STEP_RESCUE_MS)));
+  const unsettled = await findUnsettledCancels(parts.db, ago(giveUpMs), ago(STEP_RESCUE_MS));
+  await resend(
+    parts,
+    TASKS.stop,
+    unsettled.map((id) => ({ id, tries: 0 })),
+    byJob,
+  );
   const stuck = await findStuckSteps(parts.db, new Date(now));
-  for (const [stage, task] of Object.entries(TASK_OF_STAGE)) {
-    const ids = stuck.filter((job) => job.stage === stage).map((job) => job.id);
-    await resend(parts, task, ids);
+  for (const [stage, { task, keyOf }] of Object.entries(STEPS)) {
+    await resend(
+      parts,
+      task,
+      stuck.filter((job) => job.stage === stage),
+      keyOf,
+    );
   }
   return stuck.length;
 }
 
 /** A task that is still there is not doubled: the queue sees to that. */
-async function resend(parts: EngineParts, task: string, ids: string[]): Promise<void> {
-  if (ids.length === 0) return;
+async function resend(
+  parts: EngineParts,
+  task: string,
+  jobs: readonly Pick<StuckStep, 'id' | 'tries'>[],
+  keyOf: KeyOf,
+): Promise<void> {
+  if (jobs.length === 0) return;
   await parts.write(async (write) => {
     await write.queue.send(
       write.tx,
       task,
-      ids.map((id) => ({ key: id, data: { jobId: id } })),
+      jobs.map((job) => ({ key: keyOf(job), data: { jobId: job.id } })),
     );
+    const ids = jobs.map(({ id }) => id);
     await postponeSteps(write, ids, new Date(write.now.getTime() + STEP_RESCUE_MS));
   });
 }

@@ -1,10 +1,9 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
-import { errorText } from '../core/errors.ts';
-import { type Operation, type Plan, ProviderError } from '../providers/provider.ts';
+import { type Operation, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
 import { countRunning } from './admission.repository.ts';
 import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
-import { type EngineParts, type JobTask, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
+import { attemptKey, type EngineParts, type JobTask, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import type { Job } from './job.ts';
 import { findJob } from './jobs.repository.ts';
@@ -12,7 +11,7 @@ import { moveJob } from './moves.repository.ts';
 import { slowedDown, spedUp } from './pace.ts';
 import { isSlowed, lockPace, savePace } from './pace.repository.ts';
 import { beginPolls } from './poll.repository.ts';
-import { readReference } from './reference.ts';
+import { send } from './send.ts';
 import type { Write } from './write.ts';
 
 /** Waiting before a job that was surely not taken is offered again. */
@@ -34,21 +33,14 @@ export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<v
 
   const provider = providerOf(parts.catalog, attempt.connection);
   if (!provider) return refuse(parts, attempt, connectionMissing(attempt.connection));
-  const reference = await readReference(parts.storage, job);
-  const sent = await moveAttempt(parts.db, attempt.id, 'sent', new Date(parts.clock.now()));
+  const sentAt = parts.clock.now();
+  const sent = await moveAttempt(parts.db, attempt.id, 'sent', new Date(sentAt));
   if (!sent) return;
-
   try {
-    const operation = await provider.submit(attempt.plan as unknown as Plan, {
-      idempotencyKey: attempt.id,
-      signal: task.signal,
-      ...(reference ? { reference } : {}),
-    });
-    await accept(parts, attempt, operation);
+    await accept(parts, attempt, await send(parts, provider, job, attempt, sentAt, task.signal));
   } catch (error) {
-    if (!(error instanceof ProviderError)) {
-      parts.log.error({ jobId, error: errorText(error) }, 'submit went wrong in an unforeseen way');
-    }
+    // What is no word of the provider's is the database's: the task runs again, and finds the attempt sent.
+    if (!(error instanceof ProviderError)) throw error;
     await handleFailure(parts, job, attempt, error);
   }
 }
@@ -89,12 +81,15 @@ async function speedUp(parts: EngineParts, write: Write, name: string): Promise<
   if (pace) await savePace(write, name, spedUp(pace, connection));
 }
 
-async function handleFailure(parts: EngineParts, job: Job, attempt: Attempt, error: unknown): Promise<void> {
-  if (!(error instanceof ProviderError) || error.kind === 'ambiguous') {
-    const code = error instanceof ProviderError ? error.code : 'unexpected';
-    return doubt(parts, attempt, code, errorText(error));
-  }
+async function handleFailure(
+  parts: EngineParts,
+  job: Job,
+  attempt: Attempt,
+  error: ProviderError,
+): Promise<void> {
   switch (error.kind) {
+    case 'ambiguous':
+      return doubt(parts, attempt, error.code, error.message);
     case 'throttled': {
       const waitMs = error.retryAfterMs ?? backoffMs(THROTTLED, Math.min(job.tries, 8));
       await slowDown(parts, attempt.connection, waitMs);
@@ -177,8 +172,15 @@ async function doubt(parts: EngineParts, attempt: Attempt, code: string, message
       { due_at: due },
       { attempt: attempt.number, code },
     );
-    await sendTask(write, moved ? TASKS.reconcile : TASKS.stop, attempt.job_id);
+    if (moved) await sendReconcile(write, attempt);
+    else await sendTask(write, TASKS.stop, attempt.job_id);
   });
+}
+
+/** Keyed by attempt: the task of the attempt before may still be ending. */
+async function sendReconcile(write: Write, attempt: Attempt): Promise<void> {
+  const { job_id: jobId, number } = attempt;
+  await write.queue.send(write.tx, TASKS.reconcile, [{ key: attemptKey(jobId, number), data: { jobId } }]);
 }
 
 async function sendTask(write: Write, name: string, jobId: string): Promise<void> {

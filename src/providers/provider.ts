@@ -50,6 +50,11 @@ export interface CallContext {
 export interface SubmitContext extends CallContext {
   /** Unique per attempt and the same each time that attempt is sent. */
   idempotencyKey: string;
+  /**
+   * Ms since the epoch: nothing may be sent after it. A process that was paused may wake up when others have long
+   * concluded that the call was never made.
+   */
+  sendBefore?: number;
   reference?: ReferenceImage;
 }
 

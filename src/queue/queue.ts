@@ -3,6 +3,7 @@ import { type Clock as BossClock, fromKysely, PgBoss } from 'pg-boss';
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Loop, startLoop } from '../core/loop.ts';
 import type { DB } from '../database/schema.ts';
 
 /** One unit of work in the queue, in flight. */
@@ -41,8 +42,11 @@ export interface Queue {
   define<Data extends object>(kind: TaskKind<Data>): void;
   /** Adds tasks inside the caller's transaction: they exist if and only if it commits. */
   send<Data extends object>(tx: Transaction<DB>, name: string, items: SendItem<Data>[]): Promise<void>;
-  /** Makes the kinds known to the database and, if `work`, begins to run tasks. */
-  start(options: { work: boolean }): Promise<void>;
+  /**
+   * Makes the kinds known to the database and, if `work`, begins to run tasks. With `alone`, what is marked as running
+   * belongs to a process that has died, and is begun again at once.
+   */
+  start(options: { work: boolean; alone?: boolean }): Promise<void>;
   /** Runs what is due right now, one after another, until nothing is; for tests. Returns how many ran. */
   runDue(): Promise<number>;
   /** Throws when the queue's tables cannot be reached. */
@@ -54,7 +58,19 @@ export interface Queue {
 /** A worker that is silent for this long is taken for dead, in seconds (the least pg-boss allows). */
 const HEARTBEAT_SECONDS = 10;
 
-const RETRY = { retryLimit: 20, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 } as const;
+/** As long as anybody waits: when to give up is the handler's to say. */
+const RETRY = { retryLimit: 10_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 } as const;
+
+/** How often tasks of dead workers are looked for, in ms. */
+const SWEEP_MS = 1000;
+
+/** A worker's death is no failure of its task: no pause before somebody else begins it. */
+const RELEASE_DEAD = `update pgboss.job set start_after = pgboss.job_now()
+  where state = 'retry' and start_after > pgboss.job_now()
+    and output -> 'value' ->> 'message' = 'job heartbeat timeout'`;
+
+/** All that is running, when nobody is there who could be running it. */
+const RELEASE_ALL = `update pgboss.job set state = 'retry', start_after = pgboss.job_now() where state = 'active'`;
 
 export interface QueueOptions {
   url: string;
@@ -72,19 +88,29 @@ export function createQueue(options: QueueOptions): Queue {
   const stopping = new AbortController();
   const overtime = new AbortController();
   let started = false;
+  let sweep: Loop | undefined;
   const boss = new PgBoss({
     connectionString: options.url,
     application_name: 'sora-studio queue',
     max: options.maxConnections ?? 4,
     useListenNotify: true,
     schedule: false,
-    superviseIntervalSeconds: 2,
-    monitorIntervalSeconds: 2,
+    options: '-c idle_in_transaction_session_timeout=5000',
+    superviseIntervalSeconds: 1,
+    monitorIntervalSeconds: 1,
     maintenanceIntervalSeconds: 3600,
     ...(options.bossClock ? { clock: options.bossClock, supervise: false } : {}),
   });
   boss.on('error', (error) => log.error({ error: errorText(error) }, 'queue error'));
   boss.on('warning', (warning) => log.debug({ warning: warning.message }, 'queue warning'));
+
+  const onError = (error: unknown) =>
+    log.warn({ error: errorText(error) }, 'the sweep of the queue failed; it goes on');
+
+  async function releaseDead(): Promise<boolean> {
+    await boss.getDb().executeSql(RELEASE_DEAD);
+    return false;
+  }
 
   async function declare(kind: TaskKind<object>): Promise<void> {
     const settings = {
@@ -132,15 +158,17 @@ export function createQueue(options: QueueOptions): Queue {
       if (rows.length > 0) await boss.insert(name, rows, { db: fromKysely(tx) });
     },
 
-    async start({ work }) {
+    async start({ work, alone }) {
       await boss.start();
       started = true;
+      if (alone) await boss.getDb().executeSql(RELEASE_ALL);
+      if (work) sweep = startLoop({ clock, intervalMs: SWEEP_MS, round: releaseDead, onError });
       for (const kind of kinds.values()) {
         await declare(kind);
         if (!work) continue;
         const polling = {
           pollingIntervalSeconds: 1,
-          notifyPollingIntervalSeconds: 5,
+          notifyPollingIntervalSeconds: 1,
           includeMetadata: true,
         } as const;
         await boss.work<object>(
@@ -175,6 +203,7 @@ export function createQueue(options: QueueOptions): Queue {
 
     async stop(timeoutMs) {
       stopping.abort();
+      await sweep?.stop();
       const cancel = clock.after(timeoutMs / 2, () => overtime.abort());
       if (started) await boss.stop({ graceful: true, timeout: timeoutMs });
       cancel();

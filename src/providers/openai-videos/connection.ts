@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { asObject } from '../../core/json.ts';
 import type { Outbound, OutboundResponse } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
-import { type Operation, ProviderError } from '../provider.ts';
+import { type Operation, ProviderError, type SubmitContext } from '../provider.ts';
 import { callUpstream, openUpstream, type UpstreamAnswer } from '../upstream.ts';
 import { answerError } from '../upstream-error.ts';
 import { readAnswer, type VideoAnswer } from './answer.ts';
@@ -37,7 +37,7 @@ export interface ServerConnection {
   /** A JSON call under `/v1`; answers of every status. Throws `ProviderError` when there was none. */
   call(method: 'GET' | 'DELETE', path: string, signal: AbortSignal): Promise<UpstreamAnswer>;
   /** The paid call; never sent over a connection that may be dying. */
-  create(call: CreateCall, idempotencyKey: string, signal: AbortSignal): Promise<UpstreamAnswer>;
+  create(call: CreateCall, context: SubmitContext): Promise<UpstreamAnswer>;
   /** The video object of an operation. Throws `gone` when the server does not know it. */
   retrieve(
     operation: Operation,
@@ -74,8 +74,11 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         trust: 'configured',
       }),
 
-    create: ({ headers, body }, idempotencyKey, signal) =>
-      callUpstream(parts, `${base}/videos`, {
+    async create({ headers, body }, { idempotencyKey, sendBefore = Infinity, signal }) {
+      if (clock.now() > sendBefore) {
+        throw new ProviderError('ambiguous', 'not_sent_in_time', 'The process was held up before the call.');
+      }
+      return callUpstream(parts, `${base}/videos`, {
         method: 'POST',
         headers: {
           accept: 'application/json',
@@ -87,7 +90,8 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         signal,
         trust: 'configured',
         freshConnection: true,
-      }),
+      });
+    },
 
     async retrieve(operation, signal) {
       const answer = await connection.call(

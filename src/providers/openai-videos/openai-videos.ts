@@ -46,15 +46,15 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
   }
 
   async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
-    const { reference, idempotencyKey, signal } = context;
+    const { reference } = context;
     const preferred: Encoding = reference ? 'multipart' : 'json';
     const encoding = dialect.encoding === 'auto' ? (learnedEncoding ?? preferred) : dialect.encoding;
     const call = createCall(plan.request, reference, encoding, dialect);
-    const answer = await connection.create(call, idempotencyKey, signal);
+    const answer = await connection.create(call, context);
     const asked = dialect.encoding === 'auto' ? encodingAskedFor(answer, encoding) : undefined;
     if (asked === undefined) return answer;
     const other = createCall(plan.request, reference, asked, dialect);
-    const second = await connection.create(other, idempotencyKey, signal);
+    const second = await connection.create(other, context);
     if (second.status < 300) learnedEncoding = asked;
     return second;
   }
