@@ -1,4 +1,4 @@
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely';
+import { type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import { AppError } from '../core/errors.ts';
 import type { DB } from '../database/schema.ts';
 import type { Job, JobStatus } from './job.ts';
@@ -60,12 +60,15 @@ export interface Total {
   isEstimate: boolean;
 }
 
-/** So few are collected and sorted, whatever they are sorted by; of more, an index in that order is walked. */
+/** So few are collected and sorted, whatever they are sorted by. */
 const COLLECT_UP_TO = 1000;
+/** With some thousands, walking is short only to the first pages. */
+const WALK_FROM_START = 200;
 
 /**
  * One page in a stable order: the sort's column, then the id. The total, where it is known, tells which way is the short
- * one: the planner knows too little about words to choose.
+ * one, because the planner knows too little about words: few are collected and sorted, of many an index in the order
+ * asked for is walked until the page is full.
  */
 export async function pageJobs(
   db: Kysely<DB>,
@@ -74,9 +77,31 @@ export async function pageJobs(
   known?: Total,
 ): Promise<JobPage> {
   if (known?.total === 0) return { jobs: [], nextCursor: undefined };
+  const isFew = known !== undefined && !known.isEstimate && known.total <= COLLECT_UP_TO;
+  const isMany = known !== undefined && !isFew;
+  const walks = filter.q !== undefined && isMany && (known.isEstimate || page.offset <= WALK_FROM_START);
+  const rows = walks
+    ? await db.transaction().execute(async (tx) => {
+        await sql`select set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`.execute(
+          tx,
+        );
+        return readPage(tx, filter, page, isFew);
+      })
+    : await readPage(db, filter, page, isFew);
+  const jobs = rows.slice(0, page.limit);
+  const last = jobs.at(-1);
+  return { jobs, nextCursor: rows.length > page.limit && last ? encodeCursor(last, page) : undefined };
+}
+
+/** The rows of a page and one more, which tells whether there is a next one. */
+async function readPage(
+  db: Kysely<DB> | Transaction<DB>,
+  filter: JobFilter,
+  page: PageRequest,
+  collects: boolean,
+): Promise<Job[]> {
   const column = SORTS[page.sort];
   const matching = sorting(filtered(db.selectFrom('jobs'), filter), page);
-  const collects = known !== undefined && !known.isEstimate && known.total <= COLLECT_UP_TO;
   // OFFSET 0 is a fence: what is inside is planned as if all of it were wanted, which it is.
   const source = collects
     ? (db.selectFrom(matching.select(['id', column]).offset(0).as('jobs')) as unknown as typeof matching)
@@ -87,16 +112,13 @@ export async function pageJobs(
     .orderBy('id', page.order)
     .limit(page.limit + 1)
     .offset(page.cursor === undefined ? page.offset : 0);
-  const rows = await db
+  return db
     .selectFrom('jobs')
     .selectAll()
     .where('id', 'in', ids)
     .orderBy(column, page.order)
     .orderBy('id', page.order)
     .execute();
-  const jobs = rows.slice(0, page.limit);
-  const last = jobs.at(-1);
-  return { jobs, nextCursor: rows.length > page.limit && last ? encodeCursor(last, page) : undefined };
 }
 
 /** Narrows to what has a place in the order, and to what comes behind the cursor. */
@@ -113,7 +135,7 @@ function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<O
 /** Totals are exact up to here; beyond it, the planner's estimate is good enough and costs nothing. */
 const EXACT_UP_TO = 10_000;
 /** When the planner expects so many times more, counting up to the limit would tell nothing new. */
-const SURELY_MORE = 5;
+const SURELY_MORE = 2;
 
 export async function countJobs(db: Kysely<DB>, filter: JobFilter, sort: Sort): Promise<Total> {
   let matching = filtered(db.selectFrom('jobs').select(sql<number>`1`.as('one')), filter);
