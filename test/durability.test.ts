@@ -6,8 +6,8 @@ import { SMALL } from './create-test-app.ts';
 import { type Product, startProduct } from './start-process.ts';
 import { startSimulator } from './start-simulator.ts';
 
-const JOBS = 8;
-const KILLS = 4;
+const JOBS = 6;
+const KILLS = 3;
 
 async function temporaryDataDir(): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'sora-test-'));

@@ -87,7 +87,10 @@ test('slow statements are logged without their parameters', async () => {
 
 test('a cut connection is replaced, whether idle or in use, and its error says retryable', async () => {
   const { promise: noticed, resolve } = Promise.withResolvers<void>();
-  const db = open({ applicationName: 'to be cut', log: { ...silentLog, warn: () => resolve() } });
+  const db = open({
+    applicationName: 'to be cut',
+    log: { ...silentLog, debug: (_fields, message) => void (message.includes('idle') && resolve()) },
+  });
   const cut = () =>
     sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'to be cut'`.execute(
       database.db,

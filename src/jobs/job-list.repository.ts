@@ -76,6 +76,7 @@ export async function pageJobs(
   page: PageRequest,
   known?: Total,
 ): Promise<JobPage> {
+  if (page.cursor !== undefined) decodeCursor(page.cursor, page);
   if (known?.total === 0) return { jobs: [], nextCursor: undefined };
   const isFew = known !== undefined && !known.isEstimate && known.total <= COLLECT_UP_TO;
   const isMany = known !== undefined && !isFew;

@@ -49,8 +49,7 @@ export async function webcodecsPictures(
       if (wanted.includes(state.received)) {
         state.latest = pixels(frame).then(finish);
         found.set(state.received, state.latest);
-      }
-      frame.close();
+      } else frame.close();
       state.received += 1;
     },
     error: (error) => (state.failure ??= error),
@@ -76,6 +75,10 @@ export async function webcodecsPictures(
     if (patience === 0) window *= 2;
   }
   if (state.received <= last && !state.failure) await decoder.flush();
+  // It says that it has flushed a little before its last frames are here.
+  for (let patience = 100; state.received <= last && !state.failure && patience > 0; patience -= 1) {
+    await sleep(systemClock, 2);
+  }
   const pictures = await Promise.all(wanted.map((index) => found.get(index)));
   // Its message is left out: on broken input it has been seen to be stray memory.
   if (state.failure && found.size === 0) throw new Error('the decoder gave up');
@@ -107,11 +110,16 @@ interface Pixels {
   data: Buffer;
 }
 
-function pixels(frame: VideoFrame): Promise<Pixels> {
+/** Takes the frame over: it is closed once its pixels are here, for its memory may serve the next one from then on. */
+async function pixels(frame: VideoFrame): Promise<Pixels> {
   const { codedWidth: width, codedHeight: height } = frame;
   const data = Buffer.alloc(width * height * 4);
-  // The copy itself is made before the promise is returned, so the frame may be closed at once.
-  return frame.copyTo(data, { format: 'RGBA' }).then(() => ({ width, height, data }));
+  try {
+    await frame.copyTo(data, { format: 'RGBA' });
+  } finally {
+    frame.close();
+  }
+  return { width, height, data };
 }
 
 /** Scales, turns and colours a decoded frame as the file says it is to be shown. */
