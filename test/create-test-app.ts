@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
@@ -11,8 +9,7 @@ import type { Database } from '../src/database/open.ts';
 import { createTestDatabase } from '../src/database/testing.ts';
 import { type JobView, viewJob } from '../src/jobs/job-view.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
-
-export const ADMIN_KEY = 'admin-key-for-tests';
+import { ADMIN_KEY, testSettings } from './test-env.ts';
 
 /** A caller with a key: requests against the app without a network. */
 export interface Caller {
@@ -65,18 +62,9 @@ export async function createTestApp(
   atEnd: (cleanUp: () => Promise<void>) => void = onTestFinished,
 ): Promise<TestApp> {
   const database = await createTestDatabase();
-  const dataDir = await mkdtemp(join(tmpdir(), 'sora-test-'));
+  const { dataDir, settings } = await testSettings(env);
   const clock = createTestClock();
-  const config = loadConfig({
-    API_KEY: ADMIN_KEY,
-    DATA_DIR: dataDir,
-    SIMULATOR_SPEED: '0',
-    CREATE_LIMIT_MAX: '100000',
-    RATE_LIMIT_MAX: '100000',
-    PATH: process.env['PATH'],
-    PORT: '0',
-    ...env,
-  });
+  const config = loadConfig(settings);
   const app = await createApp({
     config,
     databaseUrl: database.url,

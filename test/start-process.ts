@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { JobView } from '../src/jobs/job-view.ts';
-import { ADMIN_KEY } from './create-test-app.ts';
+import { ADMIN_KEY } from './test-env.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
