@@ -1,38 +1,59 @@
-import { parseArgs } from 'node:util';
-import { DEFAULT_FAULTS } from '../test/crash/ask.ts';
-import type { Mode } from '../test/crash/fleet.ts';
-import { holds, table } from '../test/crash/report.ts';
-import { randomKills } from '../test/crash/run.ts';
-import { parseFaultRates } from '../src/providers/simulator/faults.ts';
+import { type CliOptions, HELP, parseCli } from '../test/crash/cli-options.ts';
+import { namedSteps, type StepsResult } from '../test/crash/named-steps.ts';
+import { PAUSES } from '../test/crash/pause-points.ts';
+import { fencing, type PausesResult } from '../test/crash/pauses.ts';
+import { holds, tableOfRun } from '../test/crash/report.ts';
+import { pausesHold, stepsHold, tableOfPauses, tableOfSteps } from '../test/crash/report-steps.ts';
+import { randomKills, type RunResult } from '../test/crash/run.ts';
+import { STEPS } from '../test/crash/steps.ts';
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '500' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
-    jobs: { type: 'string' },
-    mode: { type: 'string', default: 'both' },
-    faults: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-  },
-});
-const modes: Mode[] = values.mode === 'both' ? ['one', 'several'] : [values.mode as Mode];
-const kills = Number(values.kills);
-let good = true;
-for (const mode of modes) {
-  const startedAt = Date.now();
-  const result = await randomKills({
-    mode,
-    seed: Number(values.seed),
-    kills,
-    jobs: Number(values.jobs ?? kills * 2),
-    faults: values.faults === undefined ? DEFAULT_FAULTS : parseFaultRates(values.faults),
-    keep: values.keep,
-    say: (line) =>
-      process.stderr.write(
-        `${((Date.now() - startedAt) / 1000).toFixed(0).padStart(5)} s  ${mode}: ${line}\n`,
-      ),
-  });
-  process.stdout.write(`\n${table(result)}\n\n`);
-  good &&= holds(result);
+const startedAt = Date.now();
+
+/** Progress goes to stderr; stdout has nothing but results. */
+function sayer(what: string): (line: string) => void {
+  return (line) => {
+    const seconds = ((Date.now() - startedAt) / 1000).toFixed(0).padStart(5);
+    process.stderr.write(`${seconds} s  ${what}: ${line}\n`);
+  };
 }
-process.exit(good ? 0 : 1);
+
+async function main(options: CliOptions): Promise<boolean> {
+  const { modes, quick, keep, seed, kills, jobs, faults } = options;
+  const random: RunResult[] = [];
+  const steps: StepsResult[] = [];
+  const pauses: PausesResult[] = [];
+  const show = (text: string) => void (options.json || process.stdout.write(`\n${text}\n\n`));
+
+  for (const mode of kills > 0 ? modes : []) {
+    const result = await randomKills({ mode, seed, kills, jobs, faults, keep, say: sayer(mode) });
+    random.push(result);
+    show(tableOfRun(result));
+  }
+  for (const mode of options.steps ? modes : []) {
+    const chosen = STEPS.filter((step) => !quick || step.quick);
+    const result = await namedSteps({ mode, steps: chosen, keep, say: sayer(`steps, ${mode}`) });
+    steps.push(result);
+    show(tableOfSteps(result));
+  }
+  for (const listOnly of options.pauses ? [false, true] : []) {
+    const chosen = PAUSES.filter((each) => (each.listOnly ?? false) === listOnly && (!quick || each.quick));
+    if (chosen.length === 0) continue;
+    const result = await fencing({ pauses: chosen, keep, say: sayer('pauses') });
+    pauses.push(result);
+    show(tableOfPauses(result));
+  }
+
+  const held = random.every(holds) && steps.every(stepsHold) && pauses.every(pausesHold);
+  if (options.json) process.stdout.write(`${JSON.stringify({ held, random, steps, pauses }, null, 2)}\n`);
+  return held;
+}
+
+let options: CliOptions;
+try {
+  options = parseCli(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\nSee npm run crash-test -- --help\n`);
+  process.exit(2);
+}
+if (options.help) process.stdout.write(HELP);
+else process.exit((await main(options)) ? 0 : 1);

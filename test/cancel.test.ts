@@ -89,3 +89,17 @@ test('cancel against completion has exactly one winner', async () => {
     expect(events.filter(({ type }) => ['job.cancelled', 'job.completed'].includes(type))).toHaveLength(1);
   }
 });
+
+test('a call that goes out at the very moment of the cancellation is not forgotten', async () => {
+  const app = await createTestApp({ SIMULATOR_SPEED: '1' });
+  const { jobId } = await app.admin.create();
+  await app.app.engine.step('admission');
+  // What submit commits right before the call, while the cancellation is on its way.
+  await app.db
+    .updateTable('attempts')
+    .set({ state: 'sent', sent_at: new Date() })
+    .where('job_id', '=', jobId)
+    .execute();
+  expect((await cancel(app, jobId)).cancellation.outcome).toBe('unknown');
+  expect(await app.db.selectFrom('attempts').select('state').execute()).toEqual([{ state: 'sent' }]);
+});

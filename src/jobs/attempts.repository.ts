@@ -70,6 +70,18 @@ export async function moveAttempt(
     .executeTakeFirst();
 }
 
+/** Takes back an attempt that has not been sent; false when it has, and somebody may have taken it. */
+export async function withdrawAttempt(tx: Transaction<DB>, id: string, now: Date): Promise<boolean> {
+  const row = await tx
+    .updateTable('attempts')
+    .set({ state: 'rejected', settled_at: now })
+    .where('id', '=', id)
+    .where('state', '=', 'intended')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 export async function findAttempt(
   db: Kysely<DB> | Transaction<DB>,
   id: string,

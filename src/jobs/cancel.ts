@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { AppError, errorText } from '../core/errors.ts';
 import { type CancelOutcome, type Operation, type Provider, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
-import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { type Attempt, findLiveAttempt, moveAttempt, withdrawAttempt } from './attempts.repository.ts';
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
 import { deleteJob, findJob, recordCancelOutcome, type SettledCancel } from './jobs.repository.ts';
@@ -22,8 +22,7 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
   const cancelled = await parts.write(async (write) => {
     // An attempt that has not been sent is withdrawn in the same breath: then nothing was and will be asked for.
     const attempt = await findLiveAttempt(write.tx, id);
-    const withdrawn =
-      attempt?.state === 'intended' && (await moveAttempt(write.tx, attempt.id, 'rejected', write.now));
+    const withdrawn = attempt !== undefined && (await withdrawAttempt(write.tx, attempt.id, write.now));
     const notStarted = withdrawn ? sql<boolean>`true` : sql<boolean>`stage = 'queued'`;
     const job = await moveJob(write, id, 'cancel', {
       cancel_outcome: sql<

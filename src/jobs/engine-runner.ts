@@ -41,6 +41,8 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
     name: TASKS.reconcile,
     concurrency: 2,
     timeoutSeconds: 900,
+    // Certainty comes at a known time, the end of the grace: not long after it somebody should look.
+    retryMaxSeconds: 10,
     handle: (task) => reconcile(parts, task),
   });
   queue.define<JobTask>({

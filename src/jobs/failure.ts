@@ -1,6 +1,6 @@
 import type { Updateable } from 'kysely';
 import type { JobsTable } from '../database/schema.ts';
-import { findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { findLiveAttempt, withdrawAttempt } from './attempts.repository.ts';
 import type { Job } from './job.ts';
 import { moveJob } from './moves.repository.ts';
 import type { Write } from './write.ts';
@@ -29,6 +29,6 @@ export async function failJob(write: Write, id: string, failure: Failure): Promi
   if (!job) return undefined;
   // An attempt that was never sent must not be sent any more.
   const attempt = await findLiveAttempt(write.tx, id);
-  if (attempt?.state === 'intended') await moveAttempt(write.tx, attempt.id, 'rejected', write.now);
+  if (attempt) await withdrawAttempt(write.tx, attempt.id, write.now);
   return job;
 }

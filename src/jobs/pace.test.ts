@@ -29,6 +29,13 @@ test('a burst of refusals is one sign, and the longest wait holds', () => {
   expect(slowedDown(state, 4, 1000, at(2000)).allowed).toBe(2);
 });
 
+test('time alone wins it back as well', () => {
+  const state = slowedDown(firstPace(TEN, at(0)), 2, 1000, at(0));
+  expect(allowance(state, TEN, 0, at(1000)).free).toBe(1);
+  expect(allowance(state, TEN, 0, at(30_000)).free).toBe(4);
+  expect(allowance(state, TEN, 0, at(3_600_000)).free).toBe(10);
+});
+
 test('calls per minute come back evenly and never pile up', () => {
   const limits = { maxRunning: 1000, maxCallsPerMinute: 60 };
   const spent = { ...firstPace(limits, at(0)), tokens: 0 };

@@ -13,6 +13,8 @@ export interface PaceLimits {
 }
 
 const MINUTE_MS = 60_000;
+/** One more may run at once for each of these since the last refusal. */
+const RECOVER_ONE_MS = 10_000;
 /** Several refusals of one burst are one sign, not many. */
 const SLOW_ONCE_PER_MS = 1000;
 
@@ -32,9 +34,15 @@ export interface Allowance {
 export function allowance(state: PaceState, limits: PaceLimits, running: number, now: Date): Allowance {
   const tokens = refill(state, limits, now);
   if (state.blocked_until && state.blocked_until > now) return { free: 0, tokens };
-  const allowed = Math.min(limits.maxRunning, Math.floor(state.allowed ?? limits.maxRunning));
+  const allowed = Math.min(limits.maxRunning, Math.floor(recovered(state, now) ?? limits.maxRunning));
   const byCalls = limits.maxCallsPerMinute === undefined ? Infinity : Math.floor(tokens);
   return { free: Math.max(0, Math.min(allowed - running, byCalls)), tokens };
+}
+
+/** Time heals too: where few are admitted, few acceptances could win anything back. */
+function recovered({ allowed, slowed_at: slowedAt }: PaceState, now: Date): number | null {
+  if (allowed === null || !slowedAt) return allowed;
+  return allowed + Math.max(0, now.getTime() - slowedAt.getTime()) / RECOVER_ONE_MS;
 }
 
 /** A bucket that fills evenly over a minute and holds a minute's worth. */

@@ -1,8 +1,9 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
+import { appendEvents } from '../events/events.repository.ts';
 import { type Operation, ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
 import { countRunning } from './admission.repository.ts';
-import { type Attempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
+import { type Attempt, findAttempt, findLiveAttempt, moveAttempt } from './attempts.repository.ts';
 import { attemptKey, type EngineParts, type JobTask, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import type { Job } from './job.ts';
@@ -49,7 +50,7 @@ export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<v
 export async function accept(parts: EngineParts, attempt: Attempt, operation: Operation): Promise<void> {
   await parts.write(async (write) => {
     const accepted = await moveAttempt(write.tx, attempt.id, 'accepted', write.now, { operation });
-    if (!accepted) return;
+    if (!accepted) return noteOrphan(parts, write, attempt);
     const moved = await moveJob(
       write,
       attempt.job_id,
@@ -62,6 +63,23 @@ export async function accept(parts: EngineParts, attempt: Attempt, operation: Op
     // Cancelled meanwhile: the upstream has to be told.
     if (!moved) await sendTask(write, TASKS.stop, attempt.job_id);
   });
+}
+
+/**
+ * The upstream took a job of which it was thought for certain that it had not. It should never happen; if it does, the
+ * log and the job's events say so, since somebody pays for it.
+ */
+async function noteOrphan(parts: EngineParts, write: Write, { id, job_id: jobId }: Attempt): Promise<void> {
+  const attempt = await findAttempt(write.tx, id);
+  if (attempt?.state !== 'rejected') return;
+  parts.log.error(
+    { jobId, attemptId: id },
+    'the provider took a job that was thought not to have been taken',
+  );
+  const job = await findJob(write.tx, jobId);
+  if (!job) return;
+  const data = { attempt: attempt.number };
+  await appendEvents(write.tx, [{ ownerId: job.owner_id, jobId, type: 'job.orphaned', data, at: write.now }]);
 }
 
 async function slowDown(parts: EngineParts, connection: string, waitMs: number): Promise<void> {

@@ -27,6 +27,8 @@ export interface TaskKind<Data extends object> {
   concurrency: number;
   /** Longest run in seconds before another worker takes over although this one still lives. */
   timeoutSeconds: number;
+  /** Longest pause between tries, in seconds (60). */
+  retryMaxSeconds?: number;
   handle(task: Task<Data>): Promise<void>;
 }
 
@@ -115,6 +117,7 @@ export function createQueue(options: QueueOptions): Queue {
   async function declare(kind: TaskKind<object>): Promise<void> {
     const settings = {
       ...RETRY,
+      retryDelayMax: kind.retryMaxSeconds ?? RETRY.retryDelayMax,
       expireInSeconds: kind.timeoutSeconds,
       heartbeatSeconds: HEARTBEAT_SECONDS,
       deleteAfterSeconds: 3600,

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Fleet, Slot } from './fleet.ts';
+import type { Fleet } from './fleet.ts';
+import type { Slot } from './slots.ts';
 import type { Random } from './random.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import type { Upstream } from './upstream.ts';
@@ -24,11 +25,13 @@ export interface Toll {
   cuts: number;
   outages: number;
   storms: number;
+  fullDisks: number;
 }
 
 /** Longer than a silent worker is waited for. */
 const PAUSE_MS = { min: 13_000, max: 20_000 };
 const STORM_MS = { min: 2000, max: 6000 };
+const FULL_DISK_MS = { min: 500, max: 4000 };
 const OUTAGE_MS = { min: 200, max: 3000 };
 
 /** After so many ends of its own a process is given up: it cannot start. */
@@ -37,7 +40,16 @@ const MAX_OWN_ENDS = 8;
 /** Kills, and now and then something else, until the number is reached. Then everything runs again. */
 export async function unleash(options: ChaosOptions): Promise<Toll> {
   const { fleet, random, say, watch } = options;
-  const toll: Toll = { kills: 0, restarts: 0, ownEnds: 0, pauses: 0, cuts: 0, outages: 0, storms: 0 };
+  const toll: Toll = {
+    kills: 0,
+    restarts: 0,
+    ownEnds: 0,
+    pauses: 0,
+    cuts: 0,
+    outages: 0,
+    storms: 0,
+    fullDisks: 0,
+  };
   const over = new AbortController();
   const pauses = new Set<Promise<void>>();
   const delays = random.fork('delays');
@@ -63,7 +75,9 @@ export async function unleash(options: ChaosOptions): Promise<Toll> {
     if (!slot.product?.isAlive()) return;
     await fleet.kill(slot);
     toll.kills += 1;
-    void watch.died(slot.claimsFile).catch((error: unknown) => say(`cannot watch: ${String(error)}`));
+    void watch
+      .died(slot.claimsFile, fleet.mode === 'one')
+      .catch((error: unknown) => say(`cannot watch: ${String(error)}`));
     if (toll.kills % 25 === 0) say(`${toll.kills} kills`);
   }
 
@@ -81,6 +95,7 @@ export async function unleash(options: ChaosOptions): Promise<Toll> {
     const what = random.fraction();
     const pauseMs = random.int(PAUSE_MS.min, PAUSE_MS.max);
     const stormMs = random.int(STORM_MS.min, STORM_MS.max);
+    const fullMs = random.int(FULL_DISK_MS.min, FULL_DISK_MS.max);
     const outageMs = random.int(OUTAGE_MS.min, OUTAGE_MS.max);
     if (what < 0.04) {
       toll.cuts += 1;
@@ -91,7 +106,10 @@ export async function unleash(options: ChaosOptions): Promise<Toll> {
     } else if (what < 0.1 && fleet.database) {
       toll.outages += 1;
       await fleet.breakDatabase(outageMs);
-    } else if (what < 0.2 && slot.role === 'worker') {
+    } else if (what < 0.13) {
+      toll.fullDisks += 1;
+      await fleet.fillDisk(fullMs);
+    } else if (what < 0.23 && slot.role === 'worker') {
       const frozen = freeze(slot, pauseMs).finally(() => pauses.delete(frozen));
       pauses.add(frozen);
     } else await kill(slot);

@@ -22,6 +22,8 @@ export interface CrashSettings {
   point?: CrashPoint;
   /** Made by the process that strikes; while it exists nobody strikes again. */
   firedFile?: string;
+  /** While it exists, the disk for files is full. */
+  fullDiskFile?: string;
   /** Where the process writes down the work it takes. */
   claimsFile?: string;
 }

@@ -75,3 +75,18 @@ export async function startDatabase(dataDir: string): Promise<Embedded> {
     settings: { max_connections: '150' },
   });
 }
+
+/** Stops a PostgreSQL that nobody owns any more, if it runs. */
+export async function stopPostgres(pidFile: string): Promise<void> {
+  const pid = Number((await readFile(pidFile, 'utf8').catch(() => '')).split('\n')[0]);
+  if (!pid) return;
+  try {
+    process.kill(pid, 'SIGQUIT');
+    for (let round = 0; round < 200; round += 1) {
+      await pause(50);
+      process.kill(pid, 0);
+    }
+  } catch {
+    // It is gone.
+  }
+}

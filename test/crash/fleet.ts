@@ -1,29 +1,16 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Embedded } from '../../src/database/embedded.ts';
 import type { CrashPoint } from './crash-point.ts';
-import { embeddedUrl, openWindow, startDatabase, type Window } from './database.ts';
-import { type Product, startProduct } from './product.ts';
+import { placesIn } from '../../src/database/embedded-places.ts';
+import { embeddedUrl, openWindow, startDatabase, stopPostgres, type Window } from './database.ts';
+import { databaseEndsWithUs } from './leave-nothing.ts';
+import { startProduct } from './product.ts';
+import { type Mode, type Slot, type SlotOptions, slotsOf } from './slots.ts';
 
-export type Mode = 'one' | 'several';
-
-export interface FleetOptions {
-  mode: Mode;
-  /** Everything of the run lies here. */
-  dir: string;
+export interface FleetOptions extends SlotOptions {
   env: Record<string, string>;
-  apis?: number;
-  workers?: number;
-}
-
-/** A place for one process, which is started again and again. */
-export interface Slot {
-  name: string;
-  role: 'all' | 'api' | 'worker';
-  product: Product | undefined;
-  url: string | undefined;
-  claimsFile: string;
 }
 
 /** The product: one process with its embedded database, or several on one database. */
@@ -43,35 +30,26 @@ export interface Fleet {
   addresses(): string[];
   /** Kills the shared PostgreSQL and brings it back after a while. */
   breakDatabase(ms: number): Promise<void>;
+  /** For a while nothing can be written to files. */
+  fillDisk(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** An orderly end takes no longer. */
+const PATIENCE_MS = 20_000;
 
 export async function createFleet(options: FleetOptions): Promise<Fleet> {
   const { mode, dir } = options;
   const dataDir = join(dir, 'data');
   await mkdir(join(dir, 'logs'), { recursive: true });
   await mkdir(dataDir, { recursive: true });
+  const fullDiskFile = join(dir, 'disk-is-full');
+  const pidFile = placesIn(mode === 'several' ? join(dir, 'database') : dataDir).pidFile;
+  const release = databaseEndsWithUs(pidFile, dir);
   const database = mode === 'several' ? await startDatabase(dir) : undefined;
   const window = openWindow(async () => database?.url ?? (await embeddedUrl(dataDir)));
 
-  function slot(name: string, role: Slot['role']): Slot {
-    return {
-      name,
-      role,
-      product: undefined,
-      url: undefined,
-      claimsFile: join(dir, 'logs', `${name}.claims`),
-    };
-  }
-  const slots =
-    mode === 'one'
-      ? [slot('all', 'all')]
-      : [
-          ...Array.from({ length: options.apis ?? 2 }, (_, index) => slot(`api-${index + 1}`, 'api')),
-          ...Array.from({ length: options.workers ?? 3 }, (_, index) =>
-            slot(`worker-${index + 1}`, 'worker'),
-          ),
-        ];
+  const slots = slotsOf(options);
 
   async function start(slot: Slot, point?: { point: CrashPoint; firedFile: string }): Promise<void> {
     const product = startProduct({
@@ -82,7 +60,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
         ROLE: slot.role,
         ...(database ? { DATABASE_URL: database.url } : {}),
       },
-      hook: { claimsFile: slot.claimsFile, ...point },
+      hook: { claimsFile: slot.claimsFile, fullDiskFile, ...point },
       logFile: join(dir, 'logs', `${slot.name}.log`),
     });
     slot.product = product;
@@ -112,8 +90,12 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       const { product } = slot;
       if (!product?.isAlive()) return;
       slot.url = undefined;
-      if (signal !== 'SIGKILL' && product.isPaused()) product.signal('SIGCONT');
       product.signal(signal);
+      if (signal === 'SIGKILL') return void (await product.gone);
+      // A paused one, even if it paused itself, has to be awake for it.
+      product.signal('SIGCONT');
+      await Promise.race([product.gone, pause(PATIENCE_MS, undefined, { ref: false })]);
+      if (product.isAlive()) product.signal('SIGKILL');
       await product.gone;
     },
     async breakDatabase(ms) {
@@ -126,6 +108,11 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
         await pause(50);
       }
     },
+    async fillDisk(ms) {
+      await writeFile(fullDiskFile, '');
+      await pause(ms);
+      await rm(fullDiskFile, { force: true });
+    },
     addresses: () =>
       slots.flatMap(({ url, role, product }) =>
         url !== undefined && role !== 'worker' && product?.isAlive() && !product.isPaused() ? [url] : [],
@@ -134,7 +121,9 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       await window.close();
       await Promise.all(slots.map((slot) => fleet.kill(slot, 'SIGTERM')));
       await database?.stop();
-      await pause(50);
+      // A product that was killed leaves its PostgreSQL running.
+      await stopPostgres(pidFile);
+      release();
     },
   };
   return fleet;

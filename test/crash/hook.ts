@@ -3,13 +3,15 @@ import { appendFileSync, closeSync, openSync, promises as fs, writeSync } from '
 import { syncBuiltinESMExports } from 'node:module';
 import { Client } from 'pg';
 import type { CrashPoint, CrashSettings } from './crash-point.ts';
+import { fillDiskWhile } from './hook-disk.ts';
 
 /**
  * Loaded into a product process by the harness alone (`--import`): writes down which work the process takes, and kills
  * (or stops) it right before or after one exact step. The product's own code knows nothing of it.
  */
 const settings = JSON.parse(process.env['CRASH_TEST'] ?? '{}') as Partial<CrashSettings>;
-const { point, firedFile, claimsFile } = settings;
+const { point, firedFile, claimsFile, fullDiskFile } = settings;
+if (fullDiskFile) fillDiskWhile(fullDiskFile);
 let seen = 0;
 
 /** Ends the process here and now, once per run of the harness, however many processes have this point. */

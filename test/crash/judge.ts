@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import { mayFailWith, mustFail, type Asked } from './ask.ts';
 import type { Window } from './database.ts';
+import { contradictions } from './judge-database.ts';
 import { checkFiles } from './judge-files.ts';
 import type { Creation, Ledger } from './upstream.ts';
 
@@ -131,28 +132,6 @@ function orphans(creations: readonly Creation[], attempts: readonly AttemptRow[]
       const state = states.get(idempotencyKey ?? '') ?? 'unknown';
       return `${id} (${prompt}): its attempt is ${state}${stopped ? ', stopped' : ''}`;
     });
-}
-
-const CONTRADICTIONS = `
-  select 'two live attempts: ' || job_id as problem from attempts where state <> 'rejected'
-    group by job_id having count(*) > 1
-  union all select 'two attempts own one operation: ' || operation::text from attempts where operation is not null
-    group by connection, operation having count(*) > 1
-  union all select 'accepted without an operation: ' || id from attempts where state = 'accepted' and operation is null
-  union all select 'completed without an accepted attempt: ' || jobs.id from jobs where status = 'completed'
-    and not exists (select from attempts where job_id = jobs.id and state = 'accepted')
-  union all select 'ended, but its attempt is still ' || attempts.state || ': ' || jobs.id from jobs
-    join attempts on attempts.job_id = jobs.id
-    where jobs.stage = 'finished' and attempts.state in ('intended', 'sent', 'unconfirmed')
-  union all select 'completed but not settled: ' || id from jobs where status = 'completed' and charged_micros is null
-  union all select 'final events do not fit: ' || jobs.id || ' ' || coalesce(string_agg(events.type, ', '), 'none')
-    from jobs left join events on events.job_id = jobs.id
-      and events.type in ('job.completed', 'job.failed', 'job.cancelled')
-    where jobs.stage = 'finished' group by jobs.id, jobs.status
-    having count(*) <> 1 or min(events.type) <> 'job.' || jobs.status`;
-
-async function contradictions(window: Window): Promise<string[]> {
-  return (await window.query<{ problem: string }>(CONTRADICTIONS)).map(({ problem }) => problem);
 }
 
 function tally(words: readonly string[]): Record<string, number> {

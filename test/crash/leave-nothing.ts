@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 
 /**
  * Whatever ends the harness (an error, Ctrl-C), nothing it started stays behind: processes by their id, PostgreSQL by
@@ -8,6 +8,9 @@ const pids = new Set<number>();
 const pidFiles = new Set<string>();
 const folders = new Set<string>();
 let installed = false;
+
+const TRIES = 30;
+const RETRY_MS = 100;
 
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
@@ -24,7 +27,20 @@ function clean(): void {
     // Immediate shutdown: nobody will read this database again.
     if (pid !== undefined) kill(pid, 'SIGQUIT');
   }
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) remove(folder);
+}
+
+/** What was just killed may still be about to write: tried until it stays away. Nothing else can run any more. */
+function remove(folder: string): void {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // Not empty after all.
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    if (!existsSync(folder)) return;
+  }
 }
 
 function readPid(file: string): number | undefined {
@@ -40,7 +56,10 @@ function install(): void {
   installed = true;
   process.on('exit', clean);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => process.exit(130));
+    process.once(signal, () => {
+      clean();
+      process.kill(process.pid, signal);
+    });
 }
 
 /** A process to be killed at the end; the returned function says that it is gone. */

@@ -1,36 +1,28 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FaultName } from '../../src/providers/simulator/faults.ts';
 import { faultTags } from '../../src/providers/simulator/faults.ts';
 import type { Asked } from './ask.ts';
 import { type Addresses, cancel, create } from './client.ts';
-import { createFleet, type Fleet, type Mode, type Slot } from './fleet.ts';
-import { collect, type Evidence, judge, type Verdict } from './judge.ts';
-import { productEnv, runFolder, settle } from './run.ts';
-import type { Step } from './steps.ts';
-import { watchTakeovers } from './takeover.ts';
-import { startUpstream, type Upstream } from './upstream.ts';
-
-export interface StepResult {
-  name: string;
-  /** Whether the process was killed there at all. */
-  fired: boolean;
-  creations: number;
-  ended: string;
-  /** From the kill to the end of the job. */
-  seconds: number;
-  ok: boolean;
-}
+import type { Fleet } from './fleet.ts';
+import type { Mode, Slot } from './slots.ts';
+import type { Verdict } from './judge.ts';
+import { settle } from './settle.ts';
+import { onStage, verdictOn } from './stage.ts';
+import { endTimes, resultOf, type StepResult } from './step-result.ts';
+import type { Step } from './step.ts';
+import { type Takeover, watchTakeovers } from './takeover.ts';
+import type { Upstream } from './upstream.ts';
 
 export interface StepsResult {
   mode: Mode;
   steps: StepResult[];
   verdict: Verdict;
+  takeovers: Takeover[];
 }
 
-const FIRE_MS = 20_000;
+const FIRE_MS = 60_000;
 
 /**
  * One process after the other, each killed at its own step of a job of its own; the next one goes on with what the
@@ -42,20 +34,12 @@ export async function namedSteps(options: {
   say: (line: string) => void;
   keep?: boolean;
 }): Promise<StepsResult> {
-  const { mode, steps, say } = options;
-  const dir = await runFolder();
-  const upstream = await startUpstream({ speed: 40 });
-  const giveUp = new AbortController();
-  let fleet: Fleet | undefined;
-  try {
-    fleet = await createFleet({
-      mode,
-      dir,
-      env: productEnv(upstream, { MAX_RUNNING: '60' }),
-      apis: 1,
-      workers: 1,
-    });
+  const { mode, steps, say, keep } = options;
+  const env = () => ({ MAX_RUNNING: '60' });
+  return onStage({ mode, apis: 1, workers: 1, speed: 40, env, keep, say }, async (stage) => {
+    const { fleet, upstream, dir } = stage;
     const watch = watchTakeovers(fleet.window);
+    stage.over.addEventListener('abort', () => watch.stop());
     const asked: Asked[] = [];
     const killedAt: (number | undefined)[] = [];
     const answers: Promise<void>[] = [];
@@ -65,31 +49,23 @@ export async function namedSteps(options: {
       const firedFile = join(dir, `fired-${index}`);
       const victim = victimOf(fleet, step);
       await bringUp(fleet, victim, { point: step.point, firedFile });
-      const { addresses } = fleet;
-      answers.push(live(entry, addresses, upstream, giveUp.signal));
+      answers.push(live(entry, fleet.addresses, upstream, stage.over));
       const fired = await struck(victim, firedFile);
       killedAt.push(fired ? Date.now() : undefined);
-      if (fired) await watch.died(victim.claimsFile);
+      if (fired) await watch.died(victim.claimsFile, mode === 'one');
       await fleet.kill(victim);
       say(`${fired ? 'killed' : 'NOT REACHED'}: ${step.name}`);
     }
     await fleet.startAll();
     await settle(fleet, Promise.all(answers), say);
-    giveUp.abort();
-    watch.stop();
-    const evidence = await collect(fleet.window, asked, await upstream.ledger());
-    const verdict = await judge(fleet.window, join(fleet.dataDir, 'storage'), evidence);
+    const { verdict, evidence } = await verdictOn(stage, asked);
     const ends = await endTimes(fleet);
-    const results = steps.map((step, index) =>
-      resultOf(step, asked[index]!, killedAt[index], evidence, ends),
-    );
-    return { mode, steps: results, verdict };
-  } finally {
-    giveUp.abort();
-    await fleet?.stop();
-    await upstream.stop();
-    if (options.keep !== true) await rm(dir, { recursive: true, force: true });
-  }
+    const results = steps.flatMap((step, index) => {
+      const entry = asked[index];
+      return entry ? [resultOf(step, entry, killedAt[index], evidence, ends)] : [];
+    });
+    return { mode, steps: results, verdict, takeovers: watch.takeovers };
+  });
 }
 
 function askFor(step: Step, index: number): Asked {
@@ -150,31 +126,4 @@ async function struck(victim: Slot, firedFile: string): Promise<boolean> {
   const deadline = Date.now() + FIRE_MS;
   while (Date.now() < deadline && victim.product?.isAlive()) await pause(20);
   return existsSync(firedFile);
-}
-
-async function endTimes(fleet: Fleet): Promise<Map<string, number>> {
-  const rows = await fleet.window.query<{ id: string; at: Date }>(`select id, finished_at as at from jobs`);
-  return new Map(rows.map(({ id, at }) => [id, at?.getTime() ?? Number.NaN]));
-}
-
-function resultOf(
-  step: Step,
-  entry: Asked,
-  killedAt: number | undefined,
-  { jobs, ledger }: Evidence,
-  ends: ReadonlyMap<string, number>,
-): StepResult {
-  const job = jobs.find(({ id }) => id === entry.jobId);
-  const creations = ledger.creations.filter(({ prompt }) => prompt === entry.prompt).length;
-  const ended = job ? `${job.status}${job.error_code ? ` (${job.error_code})` : ''}` : 'lost';
-  const expected = step.ends ?? ['completed'];
-  const most = job?.cancel_outcome === 'not_started' ? [0] : expected.includes('cancelled') ? [0, 1] : [1];
-  return {
-    name: step.name,
-    fired: killedAt !== undefined,
-    creations,
-    ended,
-    seconds: ((ends.get(entry.jobId ?? '') ?? Number.NaN) - (killedAt ?? Number.NaN)) / 1000,
-    ok: killedAt !== undefined && most.includes(creations) && expected.includes(job?.status ?? ''),
-  };
 }

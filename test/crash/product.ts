@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { CrashSettings } from './crash-point.ts';
+import { endsWithUs } from './leave-nothing.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const HOOK = join(import.meta.dirname, 'hook.ts');
@@ -49,6 +50,7 @@ export function startProduct(options: ProductOptions): Product {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const gone = once(child, 'exit');
+  void gone.then(endsWithUs(child.pid));
   let paused = false;
   return {
     name: options.name,

@@ -1,8 +1,15 @@
+import type { Verdict } from './judge.ts';
 import type { RunResult } from './run.ts';
-import { percentile } from './takeover.ts';
+import type { Takeover } from './takeover.ts';
+
+/** What every kind of run ends with. */
+interface Outcome {
+  verdict: Verdict;
+  takeovers: readonly Takeover[];
+}
 
 /** Everything that must not happen, with its name. */
-export function violations({ verdict }: RunResult): { name: string; found: string[] }[] {
+export function violations(verdict: Verdict): { name: string; found: string[] }[] {
   const all = [
     { name: 'duplicates', found: verdict.duplicates },
     { name: 'lost', found: verdict.lost },
@@ -16,31 +23,26 @@ export function violations({ verdict }: RunResult): { name: string; found: strin
 }
 
 const SHOWN = 12;
-export const TAKEOVER_LIMIT_MS = 15_000;
+const TAKEOVER_LIMIT_MS = 15_000;
 
-export function takeoverTimes(result: RunResult): { sorted: number[]; never: number } {
+function takeoverTimes(result: Outcome): { sorted: number[]; never: number } {
   const times = result.takeovers.flatMap(({ tookMs }) => tookMs ?? []).sort((a, b) => a - b);
   return { sorted: times, never: result.takeovers.length - times.length };
 }
 
 /** Whether a run may call itself good. */
-export function holds(result: RunResult): boolean {
+export function holds(result: Outcome): boolean {
   const { sorted, never } = takeoverTimes(result);
   return (
-    violations(result).length === 0 && never === 0 && (percentile(sorted, 0.99) ?? 0) <= TAKEOVER_LIMIT_MS
+    violations(result.verdict).length === 0 &&
+    never === 0 &&
+    (percentile(sorted, 0.99) ?? 0) <= TAKEOVER_LIMIT_MS
   );
 }
 
-export function table(result: RunResult): string {
+export function tableOfRun(result: RunResult): string {
   const { toll, verdict, counts } = result;
-  const { sorted, never } = takeoverTimes(result);
-  const seconds = (share: number) => ((percentile(sorted, share) ?? 0) / 1000).toFixed(1);
-  const list = (counted: Record<string, number>) =>
-    Object.entries(counted)
-      .map(([name, count]) => `${count} ${name}`)
-      .join(', ') || 'none';
-  const rows: [string, string | number][] = [
-    ['mode', result.mode === 'one' ? 'one process' : 'several processes'],
+  const rows: Row[] = [
     ['seed', result.seed],
     ['took', `${result.seconds} s`],
     ['kills (-9)', toll.kills],
@@ -48,6 +50,19 @@ export function table(result: RunResult): string {
     ['pauses (SIGSTOP)', toll.pauses],
     ['database: connections cut, outages', `${toll.cuts}, ${toll.outages}`],
     ['429 storms', `${toll.storms} (${counts.stormed} refusals)`],
+    ['disk full for a while', toll.fullDisks],
+    ...rowsOfVerdict(verdict),
+    ...rowsOfTakeovers(result),
+    ['every promise held', holds(result) ? 'yes' : 'NO'],
+  ];
+  const mode = result.mode === 'one' ? 'one process' : 'several processes';
+  return table(['random kills', mode], rows) + details(verdict);
+}
+
+export type Row = [string, string | number];
+
+export function rowsOfVerdict(verdict: Verdict): Row[] {
+  return [
     ['jobs asked, acknowledged', `${verdict.asked}, ${verdict.acknowledged}`],
     ['ended', list(verdict.ends)],
     ['failed because of', list(verdict.failures)],
@@ -60,16 +75,42 @@ export function table(result: RunResult): string {
     ['cancelled without an outcome', verdict.unsettled.length],
     ['contradictions in database or storage', verdict.contradictions.length],
     ['files that no row names', verdict.strayFiles],
+  ];
+}
+
+export function rowsOfTakeovers(result: Outcome): Row[] {
+  const { sorted, never } = takeoverTimes(result);
+  const seconds = (share: number) => ((percentile(sorted, share) ?? 0) / 1000).toFixed(1);
+  return [
     ['takeovers measured', `${sorted.length} (${never} never)`],
     ['takeover p50, p99, max', `${seconds(0.5)} s, ${seconds(0.99)} s, ${seconds(1)} s`],
-    ['every promise held', holds(result) ? 'yes' : 'NO'],
   ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  const lines = rows.map(([name, value]) => `| ${name.padEnd(width)} | ${value}`);
-  const details = violations(result).flatMap(({ name, found }) => {
-    const shown = found.slice(0, SHOWN).map((line) => `  - ${line}`);
-    if (found.length > SHOWN) shown.push(`  … and ${found.length - SHOWN} more`);
-    return [`\n${name}:`, shown.join('\n')];
-  });
-  return [...lines, ...details].join('\n');
+}
+
+/** In Markdown, to be pasted as it is. */
+export function table(head: [string, string], rows: readonly Row[]): string {
+  const texts = [head, ...rows].map(([name, value]) => [name, String(value)] as const);
+  const widths = [0, 1].map((at) => Math.max(...texts.map((row) => (row[at] ?? '').length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  const [first = [], ...rest] = texts.map(line);
+  return [first, line(widths.map((width) => '-'.repeat(width))), ...rest].join('\n');
+}
+
+export function details(verdict: Verdict): string {
+  const lines: string[] = [];
+  for (const { name, found } of violations(verdict)) {
+    lines.push(`\n\n${name}:`, ...found.slice(0, SHOWN).map((line) => `  - ${line}`));
+    if (found.length > SHOWN) lines.push(`  … and ${found.length - SHOWN} more`);
+  }
+  return lines.join('\n');
+}
+
+function list(counted: Record<string, number>): string {
+  const texts = Object.entries(counted).map(([name, count]) => `${count} ${name}`);
+  return texts.join(', ') || 'none';
+}
+
+function percentile(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }

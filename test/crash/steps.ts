@@ -1,32 +1,10 @@
-import type { CrashPoint } from './crash-point.ts';
-
-/** One moment in a job's life at which the process is killed. */
-export interface Step {
-  name: string;
-  point: CrashPoint;
-  /** Goes into the prompt: faults of the upstream, a slow answer. */
-  tags?: string;
-  /** Cancel so long after the upstream has taken it, in ms. */
-  cancelAfterMs?: number;
-  /** How the job may end (completed). */
-  ends?: readonly string[];
-  /** Also among the few that `npm test` runs. */
-  quick?: boolean;
-}
+import { commit, type Step } from './step.ts';
+import { LATE } from './steps-late.ts';
 
 const CREATE = '^POST /v1/videos$';
-const CONTENT = '^GET /v1/videos/[^/]+/content';
 
-const commit = (when: 'before' | 'after', event: string): CrashPoint => ({
-  on: 'commit',
-  when,
-  match: `"?job\\.${event}"?`,
-});
-const CANCELLED = ['cancelled'] as const;
-const EITHER = ['cancelled', 'completed'] as const;
-
-/** In the order of a job's way. */
-export const STEPS: readonly Step[] = [
+/** From the client's call until the upstream is done, in the order of a job's way. */
+const EARLY: readonly Step[] = [
   { name: 'before the job is inserted', point: { on: 'sql', when: 'before', match: 'insert into jobs' } },
   {
     name: 'after the job is inserted, before the client knows',
@@ -114,78 +92,7 @@ export const STEPS: readonly Step[] = [
     tags: '[sim:slow]',
     point: { on: 'commit', when: 'after', match: 'count = count \\+ 1' },
   },
-  { name: 'before "rendered" is committed', point: commit('before', 'rendered') },
-  { name: 'after "rendered" is committed', point: commit('after', 'rendered') },
-  { name: 'before the download', point: { on: 'upstream', when: 'before', match: CONTENT } },
-  {
-    name: 'in the middle of the download',
-    point: { on: 'upstream', when: 'headers', match: CONTENT, delayMs: 120 },
-    quick: true,
-  },
-  {
-    name: 'in the middle of a download that broke off before',
-    tags: '[sim:cut]',
-    point: { on: 'upstream', when: 'headers', match: CONTENT, nth: 2, delayMs: 60 },
-  },
-  {
-    name: 'before a file is put into storage',
-    point: { on: 'rename', when: 'before', match: '/storage/videos/.*thumbnail' },
-  },
-  {
-    name: 'after the thumbnail is in storage',
-    point: { on: 'rename', when: 'after', match: '/storage/videos/.*thumbnail' },
-  },
-  {
-    name: 'before the video is put into storage',
-    point: { on: 'rename', when: 'before', match: '/storage/videos/.*video\\.' },
-  },
-  {
-    name: 'after the video is in storage',
-    point: { on: 'rename', when: 'after', match: '/storage/videos/.*video\\.' },
-  },
-  { name: 'before the completion is committed', point: commit('before', 'completed') },
-  { name: 'after the completion is committed', point: commit('after', 'completed'), quick: true },
-  {
-    name: 'before a cancellation is committed',
-    tags: '[sim:slow]',
-    cancelAfterMs: 100,
-    ends: EITHER,
-    point: commit('before', 'cancelled'),
-  },
-  {
-    name: 'cancelled here, before the upstream is asked to stop',
-    tags: '[sim:slow]',
-    cancelAfterMs: 100,
-    ends: CANCELLED,
-    point: commit('after', 'cancelled'),
-  },
-  {
-    name: 'cancelled: as the upstream is asked to stop',
-    tags: '[sim:slow]',
-    cancelAfterMs: 100,
-    ends: CANCELLED,
-    point: { on: 'upstream', when: 'before', match: '^DELETE ' },
-  },
-  {
-    name: 'cancelled: stopped upstream, not stored',
-    tags: '[sim:slow]',
-    cancelAfterMs: 100,
-    ends: CANCELLED,
-    point: { on: 'upstream', when: 'after', match: '^DELETE ' },
-    quick: true,
-  },
-  {
-    name: 'cancelled during the call',
-    tags: '[slow-answer][sim:slow]',
-    cancelAfterMs: 100,
-    ends: CANCELLED,
-    point: commit('after', 'cancelled'),
-  },
-  {
-    name: 'cancelled while nobody knows whether it was taken',
-    tags: '[sim:lost-answer][sim:slow]',
-    cancelAfterMs: 0,
-    ends: CANCELLED,
-    point: commit('after', 'cancelled'),
-  },
 ];
+
+/** In the order of a job's way. */
+export const STEPS: readonly Step[] = [...EARLY, ...LATE];

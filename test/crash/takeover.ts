@@ -7,8 +7,11 @@ import type { Window } from './database.ts';
 export interface Takeover {
   kind: string;
   jobId: string;
+  /** The last death that held it up. */
   diedAt: number;
-  /** From the death to the next start of this very piece, in ms; undefined while nobody has. */
+  /** How often the only process there was died before it got to it again; 1 for everything else. */
+  deaths: number;
+  /** From the last death to the next start of this very piece, in ms; undefined while nobody has. */
   tookMs: number | undefined;
 }
 
@@ -18,8 +21,8 @@ export interface Takeover {
  * is polled, moved or ended. Read from the database; which pieces a worker had comes from what it wrote down itself.
  */
 export interface TakeoverWatch {
-  /** Call right after a death (or at the beginning of a pause). */
-  died(claimsFile: string): Promise<void>;
+  /** Call right after a death (or at the beginning of a pause). `sole`: nobody else could take over meanwhile. */
+  died(claimsFile: string, sole?: boolean): Promise<void>;
   takeovers: Takeover[];
   stop(): void;
 }
@@ -44,7 +47,7 @@ const TASKS = `select id::text, data->>'jobId' as "jobId", name, state::text, st
 const POLLS = `select jobs.id, jobs.stage, polls.due_at as "dueAt" from jobs join polls on polls.job_id = jobs.id
   where jobs.id = any($1::text[])`;
 
-const CLAIM_LIFE_MS = 15_000;
+const CLAIM_LIFE_MS = 12_000;
 const LOOK_MS = 150;
 
 export function watchTakeovers(window: Window): TakeoverWatch {
@@ -54,13 +57,14 @@ export function watchTakeovers(window: Window): TakeoverWatch {
   const stopping = new AbortController();
 
   function begin(kind: string, jobId: string, diedAt: number): Takeover {
-    const piece: Takeover = { kind, jobId, diedAt, tookMs: undefined };
+    const piece: Takeover = { kind, jobId, diedAt, deaths: 1, tookMs: undefined };
     takeovers.push(piece);
     return piece;
   }
 
-  async function died(claimsFile: string): Promise<void> {
+  async function died(claimsFile: string, sole = false): Promise<void> {
     const diedAt = Date.now();
+    if (sole) await diedAgain(diedAt);
     const claims = parse(await readFile(claimsFile, 'utf8').catch(() => ''));
     await writeFile(claimsFile, '').catch(() => {});
     const taskIds = claims.filter(({ kind }) => kind === 'task').map(({ id }) => id);
@@ -78,8 +82,17 @@ export function watchTakeovers(window: Window): TakeoverWatch {
       const lastClaim = Math.max(...recent.filter(({ id }) => id === row.id).map(({ at }) => at));
       // Written back, it is due again within ten seconds of the claim; a claim lasts longer.
       const isHeld =
-        row.stage === 'rendering' && row.dueAt.getTime() > lastClaim + 11_000 && !polls.has(row.id);
+        row.stage === 'rendering' && row.dueAt.getTime() > lastClaim + 9_000 && !polls.has(row.id);
       if (isHeld) polls.set(row.id, { piece: begin('poll', row.id, diedAt), row });
+    }
+  }
+
+  /** What the only process had not got to yet waits for the next one: the clock starts anew. */
+  async function diedAgain(diedAt: number): Promise<void> {
+    await look();
+    for (const { piece } of [...tasks.values(), ...polls.values()]) {
+      piece.diedAt = diedAt;
+      piece.deaths += 1;
     }
   }
 
@@ -108,7 +121,9 @@ export function watchTakeovers(window: Window): TakeoverWatch {
     const byId = new Map(rows.map((row) => [row.id, row]));
     for (const [id, { piece, row: before }] of polls) {
       const row = byId.get(id);
-      const still = row?.stage === 'rendering' && row.dueAt.getTime() === before.dueAt.getTime();
+      // Released, but not yet taken: that is no takeover either.
+      const isFree = row !== undefined && row.dueAt.getTime() <= Date.now();
+      const still = row?.stage === 'rendering' && (isFree || row.dueAt.getTime() === before.dueAt.getTime());
       if (still) continue;
       polls.delete(id);
       piece.tookMs = Date.now() - piece.diedAt;
@@ -132,9 +147,4 @@ function parse(text: string): { kind: string; id: string; at: number }[] {
     .map((line) => line.split(' '))
     .filter((parts) => parts.length === 3)
     .map(([kind = '', id = '', at = '']) => ({ kind, id, at: Number(at) }));
-}
-
-/** Sorted times of those that were taken up. */
-export function percentile(sorted: readonly number[], share: number): number | undefined {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
