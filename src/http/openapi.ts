@@ -40,7 +40,15 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
 
 /** Swagger UI at `/docs`, the document itself at `/openapi.json`. */
 export async function serveOpenApi(server: Server): Promise<void> {
-  await server.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } });
+  await server.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { persistAuthorization: true },
+    theme: {
+      title: 'Sora Studio API',
+      // The bar shows somebody else's logo and a field for other documents.
+      css: [{ filename: 'sora.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
+  });
   server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger());
 }
 
