@@ -119,3 +119,15 @@ test.each([
   await app.clock.advance(6 * 60_000);
   expect((await app.finish(jobId)).status).toBe('completed');
 });
+
+test('restarts and broken connections say nothing about the file: only verdicts on it fail the job', async () => {
+  const app = await createTestApp({ SIMULATOR_SPEED: '0' });
+  const { jobId } = await app.admin.create({ ...SMALL, prompt: '[sim:corrupt] x' });
+  for (const step of ['admission', 'tasks', 'polling'] as const) await app.app.engine.step(step);
+  // As after a dozen deaths of its worker.
+  await sql`update pgboss.job set retry_count = 12, started_on = now() where state < 'active'`.execute(
+    app.db,
+  );
+  expect((await app.finish(jobId)).error?.code).toBe('upstream_file_invalid');
+  expect((await eventsOf(app, jobId)).filter((type) => type === 'file_refused')).toHaveLength(3);
+});

@@ -40,3 +40,14 @@ export async function listJobEvents(db: Kysely<DB>, ownerId: string, jobId: stri
     createdAt: row.created_at,
   }));
 }
+
+/** How many events of a type a job has, those of this transaction included. */
+export async function countJobEvents(tx: Transaction<DB>, jobId: string, type: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('events')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('job_id', '=', jobId)
+    .where('type', '=', type)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}

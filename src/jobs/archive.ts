@@ -1,7 +1,7 @@
-import { errorText } from '../core/errors.ts';
+import { appendEvents, countJobEvents } from '../events/events.repository.ts';
 import { MediaError } from '../media/media-error.ts';
 import type { VideoInfo } from '../media/video-info.ts';
-import { type Provider, ProviderError } from '../providers/provider.ts';
+import { ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
 import { findLiveAttempt } from './attempts.repository.ts';
 import { download, type Downloaded, hashFile, sizeOf } from './download.ts';
@@ -33,36 +33,16 @@ export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<
 
   const files = await openRun(parts.tempDir, job.id);
   try {
-    const downloaded = await fetchFile(parts, provider, attempt.operation, files.part, task);
+    const downloaded = await download(provider, attempt.operation, files.part, task.stopping);
     const info = await parts.media.inspectVideo(files.part, { signal: task.stopping });
     checkLength(job, info);
     await keep(parts, job, files, downloaded, info, task.stopping);
     await files.clear();
   } catch (error) {
-    const failure = verdict(error, task);
+    const failure = verdict(error);
     if (!failure) throw error;
     await files.clear();
-    if (!failure.isFinal) throw error;
-    const charged = job.charged_micros === null ? null : job.charged_micros > 0;
-    await parts.write((write) => failJob(write, job.id, { ...failure, retryable: true, charged }));
-  }
-}
-
-async function fetchFile(
-  parts: EngineParts,
-  provider: Provider,
-  operation: NonNullable<Parameters<Provider['open']>[0]>,
-  file: string,
-  task: Task<JobTask>,
-): Promise<Downloaded> {
-  try {
-    return await download(provider, operation, file, task.stopping);
-  } catch (error) {
-    parts.log.debug(
-      { jobId: task.data.jobId, have: await sizeOf(file), error: errorText(error) },
-      'download broke off',
-    );
-    throw error;
+    if (!(await refuseFile(parts, job, failure))) throw error;
   }
 }
 
@@ -76,21 +56,39 @@ function checkLength(job: Job, info: VideoInfo): void {
 interface Verdict {
   code: string;
   message: string;
-  isFinal: boolean;
+  /** How often it has to be heard to be believed. */
+  tries: number;
 }
 
+/**
+ * Notes a verdict in the job's events and, when it has been heard often enough, fails the job: true. Only verdicts count:
+ * a worker that died or a connection that broke says nothing about the file.
+ */
+async function refuseFile(parts: EngineParts, job: Job, { code, message, tries }: Verdict): Promise<boolean> {
+  const charged = job.charged_micros === null ? null : job.charged_micros > 0;
+  return parts.write(async (write) => {
+    const event = { ownerId: job.owner_id, jobId: job.id, type: FILE_REFUSED, data: { code }, at: write.now };
+    await appendEvents(write.tx, [event]);
+    if ((await countJobEvents(write.tx, job.id, FILE_REFUSED)) < tries) return false;
+    await failJob(write, job.id, { code, message, retryable: true, charged });
+    return true;
+  });
+}
+
+const FILE_REFUSED = 'job.file_refused';
+
 /** What an error says about the file itself; undefined when it says nothing and another try may do. */
-function verdict(error: unknown, task: Task<JobTask>): Verdict | undefined {
+function verdict(error: unknown): Verdict | undefined {
   if (error instanceof MediaError && error.code === 'media_invalid') {
     const message = `The provider's file cannot be used: ${error.message}`;
-    return { code: 'upstream_file_invalid', message, isFinal: task.retries + 1 >= BAD_FILE_TRIES };
+    return { code: 'upstream_file_invalid', message, tries: BAD_FILE_TRIES };
   }
   if (error instanceof ProviderError && (error.kind === 'gone' || error.code === 'no_output')) {
     const message = 'The provider says the video is finished but has no file for it.';
-    return { code: 'upstream_file_missing', message, isFinal: task.retries + 1 >= NO_FILE_TRIES };
+    return { code: 'upstream_file_missing', message, tries: NO_FILE_TRIES };
   }
   if (error instanceof ProviderError && error.kind === 'rejected') {
-    return { code: error.code, message: error.message, isFinal: true };
+    return { code: error.code, message: error.message, tries: 1 };
   }
   return undefined;
 }

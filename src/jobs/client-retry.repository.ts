@@ -7,17 +7,19 @@ export interface KeptAnswer {
   response: string;
 }
 
-/** The answer a client's key stands for. */
+/** The answer a client's key has stood for since a time. */
 export async function findAnswer(
   db: Kysely<DB>,
   ownerId: string,
   key: string,
+  since: Date,
 ): Promise<KeptAnswer | undefined> {
   return db
     .selectFrom('idempotency_keys')
     .select(['fingerprint', 'response'])
     .where('owner_id', '=', ownerId)
     .where('key', '=', key)
+    .where('created_at', '>=', since)
     .executeTakeFirst();
 }
 

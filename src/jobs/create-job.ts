@@ -105,8 +105,16 @@ export function createJobCreation(parts: EngineParts & { onCreated: () => void }
     const claim = { key, fingerprint: origin.fingerprint, response: origin.render(job), expiredBefore };
     const created = await insert(db, job, origin, claim);
     if (created) return created;
-    const kept = await findAnswer(db, job.owner_id, key);
-    if (kept?.fingerprint !== origin.fingerprint) {
+    const replayed = await replay(job.owner_id, key, origin);
+    if (!replayed) throw new Error('a key was taken, and nobody has it');
+    return replayed;
+  }
+
+  /** The answer a key stands for, if it was used within its lifetime. */
+  async function replay(ownerId: string, key: string, origin: CreateOrigin): Promise<Created | undefined> {
+    const kept = await findAnswer(db, ownerId, key, new Date(clock.now() - KEY_LIFETIME_MS));
+    if (!kept) return undefined;
+    if (kept.fingerprint !== origin.fingerprint) {
       throw new AppError('idempotency_key_reused', { param: 'Idempotency-Key' });
     }
     const { data, id } = JSON.parse(kept.response) as { data?: { jobId: string }; id?: string };
@@ -128,6 +136,9 @@ export function createJobCreation(parts: EngineParts & { onCreated: () => void }
   }
 
   async function createNow(caller: Principal, input: CreateJob, origin: CreateOrigin): Promise<Created> {
+    // Before anything else: a first answer stands, even if its model has gone since then.
+    const kept = origin.key === undefined ? undefined : await replay(caller.userId, origin.key, origin);
+    if (kept) return kept;
     const job = await draft(caller, input, origin.fingerprint);
     if (origin.key !== undefined) return createWithKey(job, origin.key, origin);
     if (origin.isRetry) return createRetried(job, origin);

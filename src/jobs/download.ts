@@ -12,8 +12,6 @@ const MAX_BYTES = 8 * 1024 ** 3;
 export interface Downloaded {
   sizeBytes: number;
   sha256: string;
-  /** What the upstream called it. */
-  contentType: string | undefined;
 }
 
 /**
@@ -46,7 +44,7 @@ export async function download(
     const message = `got ${sizeBytes} of ${output.totalBytes} bytes`;
     throw new ProviderError('ambiguous', 'download_incomplete', message);
   }
-  return { sizeBytes, sha256: await hashFile(file), contentType: output.contentType };
+  return { sizeBytes, sha256: await hashFile(file) };
 }
 
 /** Writes what arrives, and when the stream breaks, all that had arrived: the next try goes on from there. */

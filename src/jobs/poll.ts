@@ -126,10 +126,6 @@ async function settle(parts: EngineParts, found: Found): Promise<PollOutcome | u
     await failUpstream(parts, poll, found.result);
     return undefined;
   }
-  if (now >= poll.startedAt.getTime() + parts.deadlines.giveUpMs) {
-    await giveUp(parts, poll);
-    return undefined;
-  }
   const isSettledIn = now - poll.startedAt.getTime() > GONE_GRACE_MS;
   if ('error' in found && found.error.kind === 'gone' && isSettledIn) {
     await failUpstream(parts, poll, goneFailure(found.error));
@@ -177,16 +173,4 @@ function goneFailure(error: ProviderError): ProviderFailure {
     retryable: true,
     billed: 'unknown',
   };
-}
-
-async function giveUp(parts: EngineParts, poll: DuePoll): Promise<void> {
-  const hours = Math.round(parts.deadlines.giveUpMs / 360_000) / 10;
-  await parts.write((write) =>
-    failJob(write, poll.jobId, {
-      code: 'deadline_exceeded',
-      message: `The provider gave no result within ${hours} hours.`,
-      retryable: true,
-      charged: null,
-    }),
-  );
 }
