@@ -11,7 +11,9 @@ import type { JobsService } from '../src/jobs/jobs.service.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
+import type { Database } from '../src/database/open.ts';
 import { createHttp } from '../src/routes.ts';
+import type { PriceBook } from '../src/usage/price-book.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
 import { createMetrics } from '../src/system/metrics.ts';
 
@@ -167,6 +169,11 @@ async function openApi(): Promise<object> {
     clock: systemClock,
     jobs: {} as JobsService,
     catalog: createCatalog({ connections: [] }),
+    db: {} as Database,
+    prices: {} as PriceBook,
+    draftJob: () => {
+      throw new Error('not here');
+    },
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,
     checks: {},

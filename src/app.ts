@@ -7,6 +7,7 @@ import { adoptAdminKey } from './accounts/accounts.repository.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
+import { errorText } from './core/errors.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { StartError } from './start-error.ts';
 import { createOutbound } from './core/outbound.ts';
@@ -28,6 +29,7 @@ import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openLocalStorage } from './storage/local-storage.ts';
 import { createMetrics } from './system/metrics.ts';
+import { createPriceBook } from './usage/price-book.ts';
 import { resolveApiKey } from './api-key.ts';
 
 export interface App {
@@ -127,12 +129,19 @@ export async function createApp({
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
-  const draftJob = createDraftJob({ catalog, clock });
+  const prices = createPriceBook(db);
+  await prices.reload();
+  const draftJob = createDraftJob({ catalog, prices, clock });
   const jobs = createJobsService({ ...parts, cache, draftJob, create });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
   };
+
+  const reloadPrices = () =>
+    prices
+      .reload()
+      .catch((error: unknown) => log.error({ error: errorText(error) }, 'prices cannot be read'));
 
   const listener = createListener({ url, log, clock });
   lifecycle.onStop('listener', () => listener.stop());
@@ -140,8 +149,12 @@ export async function createApp({
     const [id = '', stage] = payload.split(' ');
     changed(id, stage);
   });
+  listener.on('prices', () => void reloadPrices());
   listener.onDisconnect(() => cache.reset(false));
-  listener.onReconnect(() => cache.reset(true));
+  listener.onReconnect(() => {
+    cache.reset(true);
+    void reloadPrices();
+  });
   await listener.ready();
   cache.reset(true);
 
@@ -153,6 +166,9 @@ export async function createApp({
     clock,
     jobs,
     catalog,
+    db,
+    prices,
+    draftJob,
     metrics,
     authenticate: createAuthenticate({ db, clock }),
     checks: {

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Kysely } from 'kysely';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
@@ -9,6 +10,9 @@ import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
 import { createServer, type Server } from './http/server.ts';
 import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
+import type { DraftJob } from './jobs/draft-job.ts';
+import { registerEstimateRoutes } from './jobs/estimate.routes.ts';
+import type { DB } from './database/schema.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
 import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
@@ -18,6 +22,8 @@ import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
+import type { PriceBook } from './usage/price-book.ts';
+import { registerPriceRoutes } from './usage/prices.routes.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
 
 export interface HttpParts {
@@ -27,6 +33,9 @@ export interface HttpParts {
   clock: Clock;
   jobs: JobsService;
   catalog: Catalog;
+  db: Kysely<DB>;
+  prices: PriceBook;
+  draftJob: DraftJob;
   metrics: Metrics;
   authenticate: Authenticate;
   checks: Readonly<Record<string, Check>>;
@@ -59,12 +68,17 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     async (scope: Server) => {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
       registerModelRoutes(scope, { ...parts, guard });
+      registerEstimateRoutes(scope, { ...parts, guard });
     },
     { prefix: '/api/v1' },
   );
-  await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
-    prefix: '/api/v1/admin',
-  });
+  await server.register(
+    async (scope: Server) => {
+      registerJobAdminRoutes(scope, { ...parts, guard });
+      await scope.register(async (inner: Server) => registerPriceRoutes(inner, { ...parts, guard }));
+    },
+    { prefix: '/api/v1/admin' },
+  );
   await server.register(
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);

@@ -29,6 +29,7 @@ export const ERRORS = {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',
   },
+  price_exists: { status: 409, message: 'There is a price of this model from that very moment on.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },
   idempotency_key_reused: {
     status: 422,

@@ -58,6 +58,7 @@ export interface JobsTable {
   stored_bytes: Generated<number>;
   previews: Generated<number>;
   imported_at: Date | null;
+  rate: ColumnType<JsonObject | null, string | null | undefined, never>;
   due_at: Date;
   tries: Generated<number>;
   refusals: Generated<number>;
@@ -160,6 +161,38 @@ export interface AssetsTable {
   used_at: Date;
 }
 
+export interface LedgerTable {
+  id: Generated<number>;
+  kind: 'hold' | 'release' | 'charge' | 'correction';
+  debit: string;
+  credit: string;
+  amount_micros: number;
+  owner_id: string;
+  api_key_id: string | null;
+  batch_id: string | null;
+  connection: string;
+  model: string;
+  job_id: string;
+  note: string | null;
+  created_at: Date;
+}
+
+export interface BalancesTable {
+  account: string;
+  micros: number;
+}
+
+export interface PricesTable {
+  id: string;
+  connection: string;
+  model: string;
+  per_second_micros: number;
+  by_size: JsonColumn<Record<string, number>>;
+  valid_from: Date;
+  created_by: string;
+  created_at: Date;
+}
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   users: UsersTable;
@@ -173,4 +206,7 @@ export interface DB {
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;
+  ledger: LedgerTable;
+  balances: BalancesTable;
+  prices: PricesTable;
 }

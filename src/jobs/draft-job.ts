@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import type { Plan, VideoRequest } from '../providers/provider.ts';
+import type { PriceBook } from '../usage/price-book.ts';
 import { type Job, type Priority, PRIORITIES } from './job.ts';
 import { newJob, type Placed } from './new-job.ts';
 import { resolveRequest } from './video-request.ts';
@@ -36,18 +37,28 @@ export interface DraftOptions {
  */
 export type DraftJob = (caller: Principal, wishes: VideoWishes, options?: DraftOptions) => Job;
 
-export function createDraftJob({ catalog, clock }: { catalog: Catalog; clock: Clock }): DraftJob {
+export function createDraftJob({
+  catalog,
+  prices,
+  clock,
+}: {
+  catalog: Catalog;
+  prices: PriceBook;
+  clock: Clock;
+}): DraftJob {
   return (caller, wishes, { fingerprint, placed, amend } = {}) => {
     const entry = catalog.resolve(wishes.model);
-    const request = resolveRequest(wishes, entry.model);
-    const plan = entry.connection.provider.plan(amend?.(request) ?? request, entry.model);
+    const now = new Date(clock.now());
+    const { model, rate } = prices.at(entry, now);
+    const request = resolveRequest(wishes, model);
+    const plan = entry.connection.provider.plan(amend?.(request) ?? request, model);
     return newJob({
       id: newId('video'),
       owner_id: caller.userId,
       api_key_id: caller.keyId,
       name: wishes.name ?? null,
       priority: PRIORITIES[wishes.priority ?? 'normal'],
-      model: entry.alias ?? entry.model.id,
+      model: entry.alias ?? model.id,
       connection: entry.connection.name,
       prompt: request.prompt,
       seconds: plan.seconds,
@@ -61,7 +72,8 @@ export function createDraftJob({ catalog, clock }: { catalog: Catalog; clock: Cl
       webhook_url: wishes.webhookUrl ?? null,
       estimated_micros: plan.quoteMicros,
       fingerprint: fingerprint ?? null,
-      created_at: new Date(clock.now()),
+      rate: rate ? { ...rate, bySize: { ...rate.bySize } } : null,
+      created_at: now,
       ...placed,
     });
   };

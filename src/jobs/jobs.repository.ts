@@ -3,6 +3,7 @@ import { namedQuery } from '../database/named-query.ts';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import type { CancelOutcome } from '../providers/provider.ts';
+import { HOLD_CREATED, settle } from '../usage/ledger.repository.ts';
 import type { Job, JobStatus } from './job.ts';
 import type { Write } from './write.ts';
 
@@ -47,13 +48,14 @@ const CREATED_COLUMNS = [
   'derived',
   'due_at',
   'estimated_micros',
+  'rate',
   'fingerprint',
   'created_at',
   'updated_at',
 ] as const satisfies readonly (keyof Job)[];
 
 /**
- * Inserts new jobs, each with its first event, in one statement: one round trip, one commit, however many they are. With
+ * Inserts new jobs, each with its first event and its hold, in one statement: one round trip, one commit, however many they are. With
  * a claim, only if nobody has used that key before; somebody who is using it right now is waited for. False when the key
  * is taken.
  */
@@ -79,8 +81,8 @@ export async function insertJobs(
   const text = `with ${claimed} created as (
       insert into jobs (${columns})
       select ${columns} from json_populate_recordset(null::jobs, $1::json) ${claim ? 'where exists (select from claimed)' : ''}
-      returning id, owner_id, batch_id, created_at
-    ), logged as (
+      returning id, owner_id, api_key_id, batch_id, connection, model, estimated_micros, created_at
+    ), ${HOLD_CREATED}, logged as (
       insert into events (owner_id, job_id, batch_id, type, data, created_at)
       select owner_id, id, batch_id, 'job.created', '{}', created_at from created
     )
@@ -163,6 +165,7 @@ export async function recordCancelOutcome(
     .executeTakeFirst();
   if (!job) return undefined;
   write.changed(job.id);
+  await settle(write.tx, job, write.now);
   const event = {
     ownerId: job.owner_id,
     jobId: id,

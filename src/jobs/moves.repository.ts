@@ -1,6 +1,7 @@
 import type { UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
+import { settle } from '../usage/ledger.repository.ts';
 import { endBatchItem } from './batch-end.repository.ts';
 import { type Job, type MoveName, MOVES } from './job.ts';
 import type { Write } from './write.ts';
@@ -43,6 +44,12 @@ export async function moveJob(
       at: write.now,
     },
   ]);
+  if (isSettled(job)) await settle(write.tx, job, write.now);
   if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
   return job;
+}
+
+/** Ended, and known what it costs: a cancelled one may still wait for the provider's word. */
+function isSettled(job: Job): boolean {
+  return job.stage === 'finished' && job.cancel_outcome !== 'unknown';
 }

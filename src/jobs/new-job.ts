@@ -35,6 +35,7 @@ export type Placed = Partial<
     | 'derived'
     | 'asset_id'
     | 'collection_id'
+    | 'rate'
   >
 >;
 
@@ -59,6 +60,7 @@ export function newJob(chosen: Pick<Job, Chosen> & Placed): Job {
     previews: 0,
     trashed_at: null,
     imported_at: null,
+    rate: null,
     due_at: chosen.created_at,
     tries: 0,
     refusals: 0,

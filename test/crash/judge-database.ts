@@ -12,6 +12,12 @@ const CONTRADICTIONS = `
     join attempts on attempts.job_id = jobs.id
     where jobs.stage = 'finished' and attempts.state in ('intended', 'sent', 'unconfirmed')
   union all select 'completed but not settled: ' || id from jobs where status = 'completed' and charged_micros is null
+  union all select 'ended but still held: ' || id from jobs where stage = 'finished'
+    and cancel_outcome is distinct from 'unknown' and estimated_micros > 0
+    and (select count(*) from ledger where job_id = jobs.id and kind in ('hold', 'release')) <> 2
+  union all select 'charged otherwise than it says: ' || id from jobs where stage = 'finished'
+    and coalesce(charged_micros, 0) <> coalesce((select sum(amount_micros) from ledger where job_id = jobs.id
+    and kind = 'charge'), 0)
   union all select 'final events do not fit: ' || jobs.id || ' ' || coalesce(string_agg(events.type, ', '), 'none')
     from jobs left join events on events.job_id = jobs.id
       and events.type in ('job.completed', 'job.failed', 'job.cancelled')

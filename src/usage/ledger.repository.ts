@@ -1,0 +1,95 @@
+import { sql, type Transaction } from 'kysely';
+import type { DB } from '../database/schema.ts';
+import type { Micros } from '../core/money.ts';
+
+/** What the ledger wants to know of a job. */
+export interface Charged {
+  id: string;
+  owner_id: string;
+  api_key_id: string | null;
+  batch_id: string | null;
+  connection: string;
+  model: string;
+  /** What was held for it. */
+  estimated_micros: Micros;
+  /** What it came to; null when nobody knows, which charges nothing until somebody does. */
+  charged_micros: Micros | null;
+}
+
+/**
+ * SQL that holds the estimate of every job of a CTE `created`, which has the columns of `Charged` and `created_at`. To be
+ * part of the statement that inserts them.
+ */
+export const HOLD_CREATED = `held as (
+    insert into ledger (kind, debit, credit, amount_micros, owner_id, api_key_id, batch_id, connection, model, job_id,
+      created_at)
+    select 'hold', 'held/' || owner_id, 'reserve', estimated_micros, owner_id, api_key_id, batch_id, connection, model,
+      id, created_at
+    from created where estimated_micros > 0
+    returning debit, amount_micros
+  ), balanced as (
+    insert into balances as old (account, micros) select debit, sum(amount_micros) from held group by debit
+    on conflict (account) do update set micros = old.micros + excluded.micros
+  )`;
+
+/**
+ * A job has ended: what was held for it is given back, and what it came to is charged; in the transaction of its end.
+ * Doing it again changes nothing.
+ */
+export async function settle(tx: Transaction<DB>, job: Charged, now: Date): Promise<void> {
+  const charged = job.charged_micros ?? 0;
+  // Free of charge from beginning to end: there is nothing to write.
+  if (job.estimated_micros === 0 && charged === 0) return;
+  const facts = sql`${job.owner_id}, ${job.api_key_id}, ${job.batch_id}, ${job.connection}, ${job.model}, ${job.id},
+    ${now}::timestamptz`;
+  const columns = sql`kind, debit, credit, amount_micros, owner_id, api_key_id, batch_id, connection, model, job_id,
+    created_at`;
+  await sql`
+    with released as (
+      insert into ledger (${columns})
+      select 'release', credit, debit, amount_micros, ${facts} from ledger where job_id = ${job.id} and kind = 'hold'
+      on conflict (job_id, kind) where kind <> 'correction' do nothing
+      returning credit as account, -amount_micros as micros
+    ), charged as (
+      insert into ledger (${columns})
+      select 'charge', 'spent/' || ${job.owner_id}, 'owed/' || ${job.connection}, ${charged}::bigint, ${facts}
+      where ${charged}::bigint > 0
+      on conflict (job_id, kind) where kind <> 'correction' do nothing
+      returning debit as account, amount_micros as micros
+    )
+    insert into balances as old (account, micros)
+    select account, sum(micros) from (table released union all table charged) as moved group by account order by account
+    on conflict (account) do update set micros = old.micros + excluded.micros`.execute(tx);
+}
+
+/** A bill that says otherwise than the charge: the difference, as an entry of its own. Negative gives back. */
+export async function correct(
+  tx: Transaction<DB>,
+  job: Charged,
+  difference: Micros,
+  note: string,
+  now: Date,
+): Promise<void> {
+  if (difference === 0) return;
+  const sides = [`spent/${job.owner_id}`, `owed/${job.connection}`] as const;
+  const [debit, credit] = difference > 0 ? sides : ([sides[1], sides[0]] as const);
+  await tx
+    .insertInto('ledger')
+    .values({
+      kind: 'correction',
+      debit,
+      credit,
+      amount_micros: Math.abs(difference),
+      owner_id: job.owner_id,
+      api_key_id: job.api_key_id,
+      batch_id: job.batch_id,
+      connection: job.connection,
+      model: job.model,
+      job_id: job.id,
+      note,
+      created_at: now,
+    })
+    .execute();
+  await sql`insert into balances as old (account, micros) values (${sides[0]}, ${difference})
+    on conflict (account) do update set micros = old.micros + excluded.micros`.execute(tx);
+}
