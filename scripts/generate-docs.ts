@@ -8,6 +8,7 @@ import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
 import { type JobStage, MOVES } from '../src/jobs/job.ts';
 import type { JobsService } from '../src/jobs/jobs.service.ts';
+import type { LibraryParts } from '../src/library/library.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
@@ -166,6 +167,7 @@ async function openApi(): Promise<object> {
     logger: pino({ level: 'silent' }),
     clock: systemClock,
     jobs: {} as JobsService,
+    library: {} as LibraryParts,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

@@ -152,6 +152,7 @@ export async function createApp({
     logger: log,
     clock,
     jobs,
+    library: { ...parts, jobs, draftJob, create, importLimitBytes: config.importLimitBytes },
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),

@@ -12,6 +12,8 @@ import { registerJobRoutes } from './jobs/jobs.routes.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
 import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
+import type { LibraryParts } from './library/library.ts';
+import { registerLibraryRoutes } from './library/library.routes.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
@@ -26,6 +28,7 @@ export interface HttpParts {
   logger: FastifyBaseLogger;
   clock: Clock;
   jobs: JobsService;
+  library: LibraryParts;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -59,6 +62,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     async (scope: Server) => {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
       registerModelRoutes(scope, { ...parts, guard });
+      registerLibraryRoutes(scope, { ...parts, createLimit: limits.create });
     },
     { prefix: '/api/v1' },
   );

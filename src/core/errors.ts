@@ -14,6 +14,7 @@ export const ERRORS = {
   unsupported_input: { status: 400, message: 'The model does not take this input.' },
   invalid_reference: { status: 400, message: 'The reference image cannot be used.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
+  invalid_import: { status: 400, message: 'The archive is not an export that can be read.' },
   video_not_completed: { status: 400, message: 'The video is not finished yet.' },
   unauthorized: {
     status: 401,
@@ -22,9 +23,14 @@ export const ERRORS = {
   forbidden: { status: 403, message: 'This API key may not do that.' },
   not_found: { status: 404, message: 'There is nothing at this path.' },
   job_not_found: { status: 404, message: 'There is no such video.' },
+  collection_not_found: { status: 404, message: 'There is no such collection.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
+  not_in_trash: { status: 409, message: 'The video is not in the trash.' },
+  job_in_trash: { status: 409, message: 'The video is in the trash: restore it first.' },
+  job_not_retryable: { status: 409, message: 'Only a failed or cancelled video can be tried again.' },
+  collection_exists: { status: 409, message: 'You have a collection of that name.' },
   no_decision_needed: {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',
