@@ -102,5 +102,5 @@ function useStrictValidation(server: Server): void {
 }
 
 function isDownload(path: string): boolean {
-  return path.endsWith('/content');
+  return /\/(?:content|zip|export|import)$/.test(path);
 }

@@ -13,6 +13,7 @@ import type { LibraryParts } from './library.ts';
 import * as schemas from './library.schemas.ts';
 import { patchJob } from './patch-job.ts';
 import { readSelection } from './selection.ts';
+import { registerZipRoutes } from './zip.routes.ts';
 
 /** What people do with the videos they have, on a server that knows its callers. */
 export function registerLibraryRoutes(
@@ -22,6 +23,7 @@ export function registerLibraryRoutes(
   const common = { tags: ['Library'], security: KEY_REQUIRED };
   const readBody = createBodyReader();
   registerCollectionRoutes(server, parts);
+  registerZipRoutes(server, parts);
 
   server.patch(
     '/videos/:jobId',

@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream';
+import { ZipFile } from 'yazl';
+import type { Chunks } from '../storage/storage.ts';
+
+/** A zip that is being written, one entry after the other. */
+export interface Zip {
+  /** A small entry out of memory, compressed. */
+  addText(name: string, text: string, at: Date): void;
+  /**
+   * A file, not compressed. It is opened when its turn comes, and this resolves when it has been read: whoever waits for
+   * it has one file open and a few chunks in memory. Rejects when it breaks off, or has another size than told.
+   */
+  addFile(
+    name: string,
+    file: { sizeBytes: number; at: Date; compress?: boolean },
+    open: () => Promise<Chunks>,
+  ): Promise<void>;
+}
+
+/** What of a file waits to be sent, in bytes. */
+const BUFFER_BYTES = 64 * 1024;
+
+/**
+ * A zip as a stream, fed while it is being read and no faster. When the feeding fails the stream is destroyed: its reader
+ * sees a download that broke off, never a short zip. When the reader goes away, what is open is closed and the feeding
+ * ends with an error, which `onError` is told as `gone`.
+ */
+export function streamZip(
+  feed: (zip: Zip) => Promise<void>,
+  onError: (error: unknown, gone: boolean) => void,
+): Readable {
+  const file = new ZipFile();
+  const output = file.outputStream as unknown as Readable;
+  /** What it broke off for, and who waits to hear of it. */
+  let broken: { error: unknown } | undefined;
+  const waiting = new Set<(error: unknown) => void>();
+  let source: Readable | undefined;
+  let isWhole = false;
+
+  function fail(error: unknown): void {
+    if (broken) return;
+    broken = { error };
+    for (const reject of waiting) reject(error);
+    source?.destroy();
+    output.destroy(error as Error);
+  }
+  file.on('error', fail);
+  output.once('end', () => (isWhole = true));
+  output.once('close', () => {
+    if (!isWhole) fail(new ReaderGone());
+  });
+  // Whoever reads it hears of its errors; without a listener of ours one more would end the process.
+  output.on('error', () => {});
+
+  const zip: Zip = {
+    addText(name, text, at) {
+      if (broken) throw broken.error;
+      file.addBuffer(Buffer.from(text), name, { mtime: at });
+    },
+    addFile(name, { sizeBytes, at, compress = false }, open) {
+      return new Promise((resolve, reject) => {
+        if (broken) return reject(broken.error as Error);
+        waiting.add(reject);
+        const options = { mtime: at, compress, size: sizeBytes };
+        file.addReadStreamLazy(name, options, (give) => {
+          open().then((chunks) => {
+            const body = Readable.from(copies(chunks), { objectMode: false, highWaterMark: BUFFER_BYTES });
+            source = body;
+            if (broken) return void body.destroy();
+            body.once('error', fail);
+            body.once('close', () => {
+              waiting.delete(reject);
+              resolve();
+            });
+            give(null, body);
+          }, fail);
+        });
+      });
+    },
+  };
+  feed(zip)
+    .then(() => file.end())
+    .catch((error: unknown) => {
+      fail(error);
+      onError(error, error instanceof ReaderGone);
+    });
+  return output;
+}
+
+/** The reader has gone away: nobody's fault. */
+class ReaderGone extends Error {
+  override readonly message = 'the reader of the zip has gone';
+}
+
+/** Storage uses a chunk's memory again; what waits in a stream needs memory of its own. */
+async function* copies(chunks: Chunks): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
+}
