@@ -1,6 +1,7 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName = 'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
+export type BenchmarkName =
+  'get-job' | 'create' | 'list' | 'download' | 'zip' | 'memory' | 'start' | 'fresh-clone';
 
 interface Entry {
   /** One line for the help. */
@@ -27,6 +28,10 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   download: {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
+  },
+  zip: {
+    about: 'first byte and memory of the server while it sends a zip of 200 videos, and an export',
+    load: () => import('./zip.ts'),
   },
   memory: {
     about: 'memory of a fresh server with its PostgreSQL at rest, and the CPU time it needs to rest',

@@ -58,7 +58,7 @@ export async function addVideo(
     error_message: status === 'failed' ? 'It said no.' : null,
     cancel_outcome: status === 'cancelled' ? 'not_started' : null,
     result: result && { ...result, files: { ...result.files } as never },
-    stored_bytes: result?.files.video.sizeBytes ?? 0,
+    stored_bytes: Object.values(result?.files ?? {}).reduce((sum, file) => sum + file.sizeBytes, 0),
     started_at: createdAt,
     finished_at: new Date(createdAt.getTime() + 5000),
     ...fields,

@@ -13,6 +13,7 @@ import type { LibraryParts } from './library.ts';
 import * as schemas from './library.schemas.ts';
 import { patchJob } from './patch-job.ts';
 import { readSelection } from './selection.ts';
+import { registerTransferRoutes } from './transfer.routes.ts';
 import { registerZipRoutes } from './zip.routes.ts';
 
 /** What people do with the videos they have, on a server that knows its callers. */
@@ -24,6 +25,7 @@ export function registerLibraryRoutes(
   const readBody = createBodyReader();
   registerCollectionRoutes(server, parts);
   registerZipRoutes(server, parts);
+  registerTransferRoutes(server, parts);
 
   server.patch(
     '/videos/:jobId',

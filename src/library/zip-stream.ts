@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
+import { type ChunkPool, createChunkPool } from './chunk-pool.ts';
 import type { Chunks } from '../storage/storage.ts';
 
 /** A zip that is being written, one entry after the other. */
@@ -17,6 +18,12 @@ export interface Zip {
   ): Promise<void>;
 }
 
+/** A zip to be read; whoever reads it gives back each chunk that is out of their hands. */
+export interface ZipOutput {
+  stream: Readable;
+  release(chunk: Buffer): void;
+}
+
 /** What of a file waits to be sent, in bytes. */
 const BUFFER_BYTES = 64 * 1024;
 
@@ -28,7 +35,8 @@ const BUFFER_BYTES = 64 * 1024;
 export function streamZip(
   feed: (zip: Zip) => Promise<void>,
   onError: (error: unknown, gone: boolean) => void,
-): Readable {
+): ZipOutput {
+  const pool = createChunkPool();
   const file = new ZipFile();
   const output = file.outputStream as unknown as Readable;
   /** What it broke off for, and who waits to hear of it. */
@@ -64,7 +72,10 @@ export function streamZip(
         const options = { mtime: at, compress, size: sizeBytes };
         file.addReadStreamLazy(name, options, (give) => {
           open().then((chunks) => {
-            const body = Readable.from(copies(chunks), { objectMode: false, highWaterMark: BUFFER_BYTES });
+            const body = Readable.from(copies(chunks, compress ? undefined : pool), {
+              objectMode: false,
+              highWaterMark: BUFFER_BYTES,
+            });
             source = body;
             if (broken) return void body.destroy();
             body.once('error', fail);
@@ -84,7 +95,7 @@ export function streamZip(
       fail(error);
       onError(error, error instanceof ReaderGone);
     });
-  return output;
+  return { stream: output, release: (chunk) => pool.release(chunk) };
 }
 
 /** The reader has gone away: nobody's fault. */
@@ -93,6 +104,6 @@ class ReaderGone extends Error {
 }
 
 /** Storage uses a chunk's memory again; what waits in a stream needs memory of its own. */
-async function* copies(chunks: Chunks): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) yield Buffer.from(chunk);
+async function* copies(chunks: Chunks, pool: ChunkPool | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield pool ? pool.copy(chunk) : Buffer.from(chunk);
 }

@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { callerOf } from '../accounts/authenticate.ts';
 import { AppError } from '../core/errors.ts';
@@ -9,6 +10,7 @@ import { ListFilter } from '../jobs/jobs.schemas.ts';
 import type { LibraryParts } from './library.ts';
 import { Ids } from './library.schemas.ts';
 import { readSelection } from './selection.ts';
+import { sendZip } from './zip-send.ts';
 import { ZIP_LIMIT, zipVideos } from './zip.ts';
 import { DEFAULT_TEMPLATE } from './zip-names.ts';
 
@@ -90,7 +92,7 @@ export function registerZipRoutes(server: Server, parts: LibraryParts): void {
       const named = ids === undefined ? undefined : splitIds(ids);
       const isFiltered = named === undefined || Object.keys(filter).length > 0;
       return send(
-        reply,
+        reply as FastifyReply,
         {
           ids: named,
           filter: isFiltered ? filter : undefined,
@@ -114,33 +116,19 @@ export function registerZipRoutes(server: Server, parts: LibraryParts): void {
         body: ZipBody,
       },
     },
-    async (request, reply) => send(reply, request.body, callerOf(request)),
+    async (request, reply) => send(reply as FastifyReply, request.body, callerOf(request)),
   );
 
-  async function send(reply: Reply, body: Optional<ZipBody>, caller: ReturnType<typeof callerOf>) {
+  async function send(reply: FastifyReply, body: Optional<ZipBody>, caller: ReturnType<typeof callerOf>) {
     const { template, include = ['video'], limit = ZIP_LIMIT } = body;
-    const stream = await zipVideos(parts, caller, {
-      selection: readSelection(body),
-      template,
-      include,
-      limit,
-    });
+    const wish = { selection: readSelection(body), template, include, limit };
+    const zip = await zipVideos(parts, caller, wish);
     const day = new Date(parts.clock.now()).toISOString().slice(0, 'YYYY-MM-DD'.length);
-    void reply.headers({
-      'content-type': 'application/zip',
-      'content-disposition': `attachment; filename="videos-${day}.zip"`,
-      'cache-control': 'no-store',
-    });
-    return reply.send(stream);
+    return sendZip(reply, `videos-${day}.zip`, zip);
   }
 }
 
 type Optional<Fields> = { [Name in keyof Fields]: Fields[Name] | undefined };
-
-interface Reply {
-  headers(values: Record<string, string>): unknown;
-  send(stream: unknown): unknown;
-}
 
 function splitIds(text: string): string[] {
   const ids = [...new Set(text.split(',').map((id) => id.trim()))].filter((id) => id !== '');

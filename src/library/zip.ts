@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Principal } from '../accounts/principal.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import { type Job, resultOf, type StoredFile } from '../jobs/job.ts';
@@ -8,7 +7,7 @@ import type { Variant } from '../providers/provider.ts';
 import type { LibraryParts, Selection } from './library.ts';
 import { countSelected, walk } from './selection.ts';
 import { createNamer } from './zip-names.ts';
-import { streamZip, type Zip } from './zip-stream.ts';
+import { streamZip, type Zip, type ZipOutput } from './zip-stream.ts';
 
 export const ZIP_LIMIT = 1000;
 
@@ -43,7 +42,7 @@ export async function zipVideos(
   parts: LibraryParts,
   caller: Principal,
   request: ZipRequest,
-): Promise<Readable> {
+): Promise<ZipOutput> {
   const nameOf = createNamer(request.template);
   const known = await countSelected(parts, caller, request.selection);
   const isFilter = 'filter' in request.selection;
