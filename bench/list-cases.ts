@@ -63,6 +63,18 @@ const FILTERS: Record<string, Narrowing> = {
     status: ['failed'],
     q: 'lantern',
   },
+  'tag two': { tags: ['draft', 'client-7'] },
+  starred: { starred: true },
+  'starred, q common': { starred: true, q: 'boat' },
+  'not starred': { starred: false },
+  pinned: { pinned: true },
+  'collection large': { collectionId: `col_${OWNERS.big}_10` },
+  'collection small': { collectionId: `col_${OWNERS.big}_3` },
+  'collection none': { collectionId: null },
+  'collection large, q common': { collectionId: `col_${OWNERS.big}_10`, q: 'boat' },
+  trash: { trashed: true },
+  'trash, q common': { trashed: true, q: 'boat' },
+  children: { parentId: 'video_parent_7' },
   'long ago, tag rare': { to: new Date('2025-01-01'), tags: ['rare'] },
 };
 
@@ -92,9 +104,10 @@ export async function listCases(pool: Pool, quick: boolean): Promise<ListCase[]>
     const orders = ORDERS.filter(({ order }) => order === 'desc' || (owner === 'big' && !quick));
     for (const [name, narrowing] of Object.entries(filters)) {
       for (const order of orders) {
-        const what = `${owner} owner, ${name}, ${order.sort} ${order.order}`;
+        const sort = narrowing.trashed ? ('trashedAt' as const) : order.sort;
+        const what = `${owner} owner, ${name}, ${sort} ${order.order}`;
         const id = owner === 'many' ? `${ownerId}_1` : ownerId;
-        cases.push({ what, filter: { ...narrowing, ownerId: id }, page: { ...FIRST, ...order } });
+        cases.push({ what, filter: { ...narrowing, ownerId: id }, page: { ...FIRST, ...order, sort } });
       }
     }
   }

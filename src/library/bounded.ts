@@ -5,13 +5,14 @@ export async function forEachBounded<Item>(
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const iterator = items[Symbol.iterator]();
-  let isOver = false;
+  const over = new AbortController();
   const lane = async () => {
-    for (let next = iterator.next(); !isOver && !next.done; next = iterator.next()) await work(next.value);
+    for (let next = iterator.next(); !next.done && !over.signal.aborted; next = iterator.next())
+      await work(next.value);
   };
   const lanes = Array.from({ length: limit }, () =>
     lane().catch((error: unknown) => {
-      isOver = true;
+      over.abort();
       throw error;
     }),
   );

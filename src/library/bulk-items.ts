@@ -127,7 +127,7 @@ export function bulkAnswer(
 ): BulkAnswer {
   const items = [...targets.keys()].map((jobId) => {
     const outcome = outcomes.map((map) => map.get(jobId)).find((found) => found !== undefined);
-    return { jobId, ...(outcome ?? failed('job_not_found')) };
+    return Object.assign({ jobId }, outcome ?? failed('job_not_found'));
   });
   const succeeded = items.filter(({ ok }) => ok).length;
   const counts = { total: items.length, succeeded, failed: items.length - succeeded, remaining };

@@ -35,7 +35,13 @@ export async function listCollections(db: Db, ownerId: string, id?: string): Pro
     .orderBy('id');
   if (id !== undefined) query = query.where('id', '=', id);
   const rows = await query.execute();
-  return rows.map((row) => ({ ...row, videos: row.videos ?? 0, bytes: row.bytes ?? 0 }));
+  return rows.map(({ id, name, createdAt, videos, bytes }) => ({
+    id,
+    name,
+    createdAt,
+    videos: videos ?? 0,
+    bytes: bytes ?? 0,
+  }));
 }
 
 export async function countCollections(db: Db, ownerId: string): Promise<number> {

@@ -8,7 +8,7 @@ export const DEFAULT_TEMPLATE = '{date}-{name}-{jobId}';
 const MAX_BYTES = 200;
 const PROMPT_CHARACTERS = 60;
 /** Marks a place whose value is empty: a separator beside it goes too. */
-const EMPTY = '\u0000';
+const EMPTY = '\uffff';
 
 const PLACES: Readonly<Record<string, (job: Job, index: number) => string>> = {
   name: (job) => job.name ?? '',
@@ -38,7 +38,7 @@ export function createNamer(template: string = DEFAULT_TEMPLATE): (job: Job, ind
       (_whole, place: string) => PLACES[place]?.(job, index).replaceAll(EMPTY, '') || EMPTY,
     );
     const base = safeName(
-      filled.replaceAll(/[-_. ]*\u0000/g, '').replace(filled.startsWith(EMPTY) ? /^[-_. ]+/ : '', ''),
+      filled.replaceAll(/[-_. ]*\uffff/g, '').replace(filled.startsWith(EMPTY) ? /^[-_. ]+/ : '', ''),
     );
     let name = base;
     // File systems that know no case would lay one over the other.

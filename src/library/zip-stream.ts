@@ -70,21 +70,22 @@ export function streamZip(
         if (broken) return reject(broken.error as Error);
         waiting.add(reject);
         const options = { mtime: at, compress, size: sizeBytes };
-        file.addReadStreamLazy(name, options, (give) => {
-          open().then((chunks) => {
-            const body = Readable.from(copies(chunks, compress ? undefined : pool), {
-              objectMode: false,
-              highWaterMark: BUFFER_BYTES,
-            });
+        file.addReadStreamLazy(name, options, async (give) => {
+          try {
+            const chunks = await open();
+            if (broken) return await closeUnread(chunks);
+            const body = bodyOf(chunks, compress ? undefined : pool);
             source = body;
-            if (broken) return void body.destroy();
             body.once('error', fail);
             body.once('close', () => {
               waiting.delete(reject);
+              if (!body.readableEnded) void closeUnread(chunks);
               resolve();
             });
-            give(null, body);
-          }, fail);
+            return give(null, body);
+          } catch (error) {
+            return fail(error);
+          }
         });
       });
     },
@@ -101,6 +102,21 @@ export function streamZip(
 /** The reader has gone away: nobody's fault. */
 class ReaderGone extends Error {
   override readonly message = 'the reader of the zip has gone';
+}
+
+function bodyOf(chunks: Chunks, pool: ChunkPool | undefined): Readable {
+  return Readable.from(copies(chunks, pool), { objectMode: false, highWaterMark: BUFFER_BYTES });
+}
+
+/** What was opened and never read is closed by beginning to: a generator that has not begun has no end to run. */
+async function closeUnread(chunks: Chunks): Promise<void> {
+  try {
+    const reading = chunks[Symbol.asyncIterator]();
+    await reading.next();
+    await reading.return?.();
+  } catch {
+    // It was destroyed while it was being read, and is closed.
+  }
 }
 
 /** Storage uses a chunk's memory again; what waits in a stream needs memory of its own. */
