@@ -1,6 +1,7 @@
 import type { UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
+import { endBatchItem } from './batch-end.repository.ts';
 import { type Job, type MoveName, MOVES } from './job.ts';
 import type { Write } from './write.ts';
 
@@ -50,10 +51,14 @@ export async function moveJobs(
     jobs.map((job) => ({
       ownerId: job.owner_id,
       jobId: job.id,
+      batchId: job.batch_id,
       type: move.event,
       data: eventDataOf(job),
       at: write.now,
     })),
   );
+  for (const job of jobs) {
+    if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
+  }
   return jobs;
 }
