@@ -51,7 +51,8 @@ export interface JobPage {
 
 type JobQuery<Output> = SelectQueryBuilder<DB, 'jobs', Output>;
 
-function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
+/** Narrows to what matches. */
+export function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
   let narrowed = query.where('owner_id', '=', filter.ownerId);
   narrowed = filter.trashed
     ? narrowed.where('trashed_at', 'is not', null)
@@ -149,7 +150,7 @@ async function readPage(
 }
 
 /** Narrows to what has a place in the order, and to what comes behind the cursor. */
-function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<Output> {
+export function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<Output> {
   const column = SORTS[page.sort];
   // Sorting by completion is about finished jobs; the others have no place in that order.
   const sortable = column === 'finished_at' ? query.where('finished_at', 'is not', null) : query;
@@ -157,32 +158,6 @@ function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<O
   const { at, id } = decodeCursor(page.cursor, page);
   const comparison = page.order === 'desc' ? sql`<` : sql`>`;
   return sortable.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
-}
-
-/** Totals are exact up to here; beyond it, the planner's estimate is good enough and costs nothing. */
-const EXACT_UP_TO = 10_000;
-/** When the planner expects so many times more, counting up to the limit would tell nothing new. */
-const SURELY_MORE = 2;
-
-/** With a page that has a cursor, only what comes behind it. */
-export async function countJobs(
-  db: Kysely<DB>,
-  filter: JobFilter,
-  sort: Sort,
-  behind?: PageRequest,
-): Promise<Total> {
-  let matching = filtered(db.selectFrom('jobs').select(sql<number>`1`.as('one')), filter);
-  if (behind) matching = sorting(matching, behind);
-  else if (sort === 'completedAt') matching = matching.where('finished_at', 'is not', null);
-  const plan = await matching.explain<{ 'QUERY PLAN': { Plan: { 'Plan Rows': number } }[] }>('json');
-  const expected = plan[0]?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
-  if (expected > EXACT_UP_TO * SURELY_MORE) return { total: expected, isEstimate: true };
-  const { total } = await db
-    .selectFrom(matching.limit(EXACT_UP_TO + 1).as('matching'))
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
-  if (Number(total) <= EXACT_UP_TO) return { total: Number(total), isEstimate: false };
-  return { total: Math.max(expected, EXACT_UP_TO + 1), isEstimate: true };
 }
 
 /** The page after a job of the same owner, for clients that page by id. Undefined when there is no such job. */

@@ -14,7 +14,6 @@ import type { EngineParts } from './engine.ts';
 import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
-  countJobs,
   cursorAfter,
   type JobFilter,
   type JobPage,
@@ -23,6 +22,7 @@ import {
   type Total,
 } from './job-list.repository.ts';
 import { discardJob } from './discard.ts';
+import { countJobs } from './job-count.repository.ts';
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
 import { countByStatus, findJob } from './jobs.repository.ts';
