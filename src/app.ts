@@ -125,7 +125,8 @@ export async function createApp({
   const { deadlines } = config;
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
   const engine = createEngineRunner(parts, queue);
-  const jobs = createJobsService({ ...parts, cache, onCreated: () => engine.wake('queued') });
+  const { linkSeconds } = config.storage;
+  const jobs = createJobsService({ ...parts, cache, linkSeconds, onCreated: () => engine.wake('queued') });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);

@@ -134,7 +134,11 @@ export const SETTINGS = {
   S3_BUCKET: optional('The bucket, which must exist.', bucket),
   S3_REGION: setting('The region of the bucket.', text, 'us-east-1'),
   S3_ENDPOINT: optional('Address of an S3-compatible store; unset: Amazon S3.', url('http:', 'https:')),
-  S3_PREFIX: setting('What the names of all objects begin with, for a bucket that others use too.', prefix, ''),
+  S3_PREFIX: setting(
+    'What the names of all objects begin with, for a bucket that others use too.',
+    prefix,
+    '',
+  ),
   AWS_ACCESS_KEY_ID: optional('Access key; unset: what the AWS SDK finds, such as a role.', accessKey),
   AWS_SECRET_ACCESS_KEY: optional('The secret that belongs to it.', accessKey),
   AWS_SESSION_TOKEN: optional('The token of keys that are valid for a while only.', accessKey),
