@@ -18,9 +18,14 @@ export interface TestS3 {
   /** A part of the bucket that nobody else uses. */
   options(): S3Options;
   /** The same as settings of the product. */
-  settings(): Record<string, string>;
+  settings(): S3Settings;
   /** For looking at what the product left. */
   client: S3Client;
+}
+
+interface S3Settings extends Record<string, string> {
+  S3_BUCKET: string;
+  S3_PREFIX: string;
 }
 
 interface Endpoint {

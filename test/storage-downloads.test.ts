@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { S3Options } from '../src/storage/s3-client.ts';
+import { createS3Storage } from '../src/storage/s3-storage.ts';
 import { createTestApp, SMALL, type TestApp } from './create-test-app.ts';
 import { noS3, useS3, whyNoS3 } from './start-s3.ts';
 
@@ -14,15 +16,25 @@ describe.skipIf(noS3)(`downloads with files in S3${whyNoS3}`, () => {
     return { app, path: `/api/v1/videos/${jobId}/content`, openAi: `/v1/videos/${jobId}/content` };
   }
 
+  async function keysIn({ options }: { options: S3Options }): Promise<string[]> {
+    const storage = createS3Storage(options);
+    const keys: string[] = [];
+    for await (const { key } of storage.list('')) keys.push(key);
+    storage.close?.();
+    return keys;
+  }
+
   test('a video is made, kept in the bucket, streamed by us in whole and in part, and removed', async () => {
-    const store = s3();
-    const app = await createTestApp(store.settings());
+    const shared = s3();
+    const store = { settings: shared.settings(), options: shared.options() };
+    const app = await createTestApp(store.settings);
     const { jobId } = await app.admin.create(SMALL);
     await app.finish(jobId);
     const path = `/api/v1/videos/${jobId}/content`;
     const whole = await app.admin.request('GET', path);
     expect(whole.statusCode).toBe(200);
     expect(whole.rawPayload.subarray(4, 8).toString()).toBe('ftyp');
+    expect((await keysIn(store)).map((key) => key.replace(/.*\//, ''))).toContain('video.mp4');
     const part = await app.admin.inject({ url: path, headers: { range: 'bytes=4-7' } });
     expect([part.statusCode, part.body]).toEqual([206, 'ftyp']);
     expect((await app.admin.request('GET', '/ready')).json()).toMatchObject({
@@ -30,6 +42,7 @@ describe.skipIf(noS3)(`downloads with files in S3${whyNoS3}`, () => {
     });
     expect((await app.admin.request('DELETE', `/api/v1/videos/${jobId}?purge=true`)).statusCode).toBe(200);
     expect((await app.admin.request('GET', path)).statusCode).toBe(404);
+    expect(await keysIn(store)).toEqual([]);
   });
 
   test('links: a download is sent to the store with a signed link, in both APIs', async () => {
