@@ -12,6 +12,8 @@ import { StartError } from './start-error.ts';
 import { createOutbound } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
+import { createCreate } from './jobs/create-job.ts';
+import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
@@ -125,8 +127,10 @@ export async function createApp({
   const { deadlines } = config;
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
   const engine = createEngineRunner(parts, queue);
+  const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
+  const draftJob = createDraftJob({ catalog, clock });
   const { linkSeconds } = config.storage;
-  const jobs = createJobsService({ ...parts, cache, linkSeconds, onCreated: () => engine.wake('queued') });
+  const jobs = createJobsService({ ...parts, cache, draftJob, create, linkSeconds });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);

@@ -26,7 +26,7 @@ test('the database allows the transitions of the table and no other, whoever wri
     for (const to of JOB_STATUSES.filter((status) => status !== from)) {
       const id = `video_${from}_${to}`;
       const { search: _generated, ...row } = template;
-      const values = { ...row, id, plan: '{}', metadata: '{}', ...rowOf(from) };
+      const values = { ...row, id, plan: '{}', metadata: '{}', derived: null, ...rowOf(from) };
       await db.insertInto('jobs').values(values).execute();
       const update = db.updateTable('jobs').set(rowOf(to)).where('id', '=', id).execute();
       if (TRANSITIONS[from].includes(to)) await expect(update).resolves.toBeDefined();

@@ -44,7 +44,20 @@ export interface JobsTable {
   tags: Generated<string[]>;
   metadata: ColumnType<Record<string, string>, string | undefined, string>;
   webhook_url: string | null;
-  remixed_from: string | null;
+  parent_id: string | null;
+  root_id: string | null;
+  depth: Generated<number>;
+  derivation: 'remix' | 'edit' | 'extend' | 'retry' | null;
+  derived: ColumnType<JsonObject | null, string | null | undefined, never>;
+  batch_index: number | null;
+  asset_id: string | null;
+  collection_id: string | null;
+  starred: Generated<boolean>;
+  pinned: Generated<boolean>;
+  trashed_at: Date | null;
+  stored_bytes: Generated<number>;
+  previews: Generated<number>;
+  imported_at: Date | null;
   due_at: Date;
   tries: Generated<number>;
   refusals: Generated<number>;
@@ -110,9 +123,41 @@ export interface EventsTable {
   id: Generated<number>;
   owner_id: string;
   job_id: string | null;
+  batch_id: string | null;
   type: string;
   data: ColumnType<JsonObject, string, never>;
   created_at: Date;
+}
+
+export interface BatchesTable {
+  id: string;
+  owner_id: string;
+  name: string | null;
+  webhook_url: string | null;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+export interface CollectionsTable {
+  id: string;
+  owner_id: string;
+  name: string;
+  created_at: Date;
+}
+
+export interface AssetsTable {
+  id: string;
+  owner_id: string;
+  name: string | null;
+  source: 'upload' | 'url' | 'data_url' | 'frame';
+  storage_key: string;
+  content_type: 'image/jpeg' | 'image/png' | 'image/webp';
+  width: number;
+  height: number;
+  size_bytes: number;
+  sha256: string;
+  created_at: Date;
+  used_at: Date;
 }
 
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
@@ -125,4 +170,7 @@ export interface DB {
   events: EventsTable;
   polls: PollsTable;
   connections: ConnectionsTable;
+  batches: BatchesTable;
+  collections: CollectionsTable;
+  assets: AssetsTable;
 }

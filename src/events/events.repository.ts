@@ -4,7 +4,8 @@ import type { EventRecord } from './event.ts';
 
 export interface NewEvent {
   ownerId: string;
-  jobId: string;
+  jobId?: string | null;
+  batchId?: string | null;
   type: string;
   data?: object;
   at: Date;
@@ -15,7 +16,8 @@ export async function appendEvents(tx: Transaction<DB>, events: readonly NewEven
   if (events.length === 0) return;
   const rows = events.map((event) => ({
     owner_id: event.ownerId,
-    job_id: event.jobId,
+    job_id: event.jobId ?? null,
+    batch_id: event.batchId ?? null,
     type: event.type,
     data: JSON.stringify(event.data ?? {}),
     created_at: event.at,

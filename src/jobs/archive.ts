@@ -140,6 +140,7 @@ async function complete(parts: EngineParts, job: Job, result: JobResult): Promis
       {
         progress: 100,
         result: JSON.stringify(result),
+        stored_bytes: Object.values(result.files).reduce((sum, file) => sum + file.sizeBytes, 0),
         charged_micros: job.charged_micros ?? job.estimated_micros,
         estimated_at: null,
       },

@@ -68,7 +68,7 @@ async function stopUpstream(
   return parts.write(async (write) => {
     const settled = await recordCancelOutcome(write, jobId, outcome);
     // Its owner deleted it meanwhile: nothing waits for it any more.
-    if (settled?.deleted_at) await deleteJob(write, jobId);
+    if (settled?.deleted_at && !settled.trashed_at) await deleteJob(write, jobId);
     return settled;
   });
 }

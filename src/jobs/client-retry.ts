@@ -27,7 +27,9 @@ export function readClientRetry(request: FastifyRequest, keyId: string): ClientR
     });
   }
   const image = request.reference ? sha256(request.reference) : '';
-  const text = [keyId, request.routeOptions.url, canonical(request.body), image].join('\n');
+  const { params } = request;
+  const named = Object.keys(params as object).length > 0 ? [canonical(params)] : [];
+  const text = [keyId, request.routeOptions.url, ...named, canonical(request.body), image].join('\n');
   const retryCount = Number(request.headers['x-stainless-retry-count'] ?? 0);
   return { fingerprint: toUuid(sha256(text)), key, isRetry: retryCount > 0 };
 }

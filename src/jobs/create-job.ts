@@ -1,40 +1,35 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
-import { newId } from '../core/ids.ts';
+import { asObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
 import type { ClientRetry } from './client-retry.ts';
 import { findAnswer, findByFingerprint, lockFingerprint } from './client-retry.repository.ts';
 import type { EngineParts } from './engine.ts';
-import { type Job, type Priority, PRIORITIES } from './job.ts';
-import { insertJob, type KeyClaim } from './jobs.repository.ts';
-import { newJob } from './new-job.ts';
-import { type ReferenceInput, storeReference } from './reference.ts';
-import { resolveRequest } from './video-request.ts';
+import type { Job } from './job.ts';
+import { insertJobs, type KeyClaim } from './jobs.repository.ts';
 
-/** What a client asks for; checked against the model here. */
-export interface CreateJob {
-  prompt: string;
-  model?: string | undefined;
-  seconds?: number | undefined;
-  resolution?: string | undefined;
-  aspectRatio?: string | undefined;
-  reference?: ReferenceInput | undefined;
-  priority?: Priority | undefined;
-  name?: string | undefined;
-  tags?: string[] | undefined;
-  metadata?: Record<string, string> | undefined;
-  webhookUrl?: string | undefined;
+/** What a creating request comes to: jobs that are created together or not at all, and the answer. */
+export interface Draft {
+  /** What `Location` names: the job, or the batch. */
+  id: string;
+  jobs: readonly Job[];
+  /** The answer's body. */
+  body: string;
+  /** SQL that belongs to the same transaction and comes before the jobs. */
+  before?(tx: Transaction<DB>): Promise<void>;
 }
 
-/** Where a request comes from and how its answer looks, so that a repetition gets the same one. */
-export interface CreateOrigin extends ClientRetry {
-  /** The answer's body for a job. */
-  render(job: Job): string;
+export interface CreateRequest {
+  retry: ClientRetry;
+  /** Checks and plans; called once, unless a first answer stands already. Nothing is created when it throws. */
+  draft(): Draft | Promise<Draft>;
+  /** The answer for a job that this very request created before; without it a retry needs a key to be known. */
+  again?(job: Job): Pick<Draft, 'id' | 'body'>;
 }
 
 export interface Created {
-  jobId: string;
+  id: string;
   /** The answer's body: the first one, word for word, when this is a repetition. */
   body: string;
   replayed: boolean;
@@ -45,119 +40,114 @@ export const KEY_LIFETIME_MS = 24 * 60 * 60_000;
 /** A retry without a key is taken for one of a request that came at most this long before. */
 const RETRY_WINDOW_MS = 5 * 60_000;
 
-export interface JobCreation {
-  /**
-   * Creates a job, or finds the one that this very request created before. Throws what `resolveRequest` and the catalog
-   * throw, and `idempotency_key_reused`.
-   */
-  create(caller: Principal, input: CreateJob, origin: CreateOrigin): Promise<Created>;
-}
+/**
+ * Creates what a request asks for, or finds what that very request created before. Throws what the draft throws, and
+ * `idempotency_key_reused`.
+ */
+export type Create = (caller: Principal, request: CreateRequest) => Promise<Created>;
 
-export function createJobCreation(parts: EngineParts & { onCreated: () => void }): JobCreation {
-  const { db, catalog, clock } = parts;
+export function createCreate(parts: EngineParts & { onCreated: () => void }): Create {
+  const { db, clock } = parts;
   /** Requests being worked on here: a retry that overtakes its predecessor waits for it. */
   const underway = new Map<string, Promise<Created>>();
 
-  async function draft(caller: Principal, input: CreateJob, fingerprint: string): Promise<Job> {
-    const entry = catalog.resolve(input.model);
-    const request = resolveRequest({ ...input, hasReference: input.reference !== undefined }, entry.model);
-    const plan = entry.connection.provider.plan(request, entry.model);
-    const reference = input.reference ? await storeReference(parts, input.reference) : undefined;
-    return newJob({
-      id: newId('video'),
-      owner_id: caller.userId,
-      api_key_id: caller.keyId,
-      name: input.name ?? null,
-      priority: PRIORITIES[input.priority ?? 'normal'],
-      model: entry.alias ?? entry.model.id,
-      connection: entry.connection.name,
-      prompt: request.prompt,
-      seconds: plan.seconds,
-      width: plan.size.width,
-      height: plan.size.height,
-      plan: { ...plan, size: { ...plan.size } },
-      reference_key: reference?.key ?? null,
-      reference_type: reference?.contentType ?? null,
-      tags: input.tags ?? [],
-      metadata: input.metadata ?? {},
-      webhook_url: input.webhookUrl ?? null,
-      estimated_micros: plan.quoteMicros,
-      fingerprint,
-      created_at: new Date(clock.now()),
-    });
-  }
-
-  async function insert(
-    handle: Kysely<DB> | Transaction<DB>,
-    job: Job,
-    origin: CreateOrigin,
-    claim?: KeyClaim,
-  ): Promise<Created | undefined> {
-    const body = claim?.response ?? origin.render(job);
-    if (!(await insertJob(handle, job, claim))) return undefined;
-    parts.onCreated();
-    return { jobId: job.id, body, replayed: false };
+  /** False when the key of the claim was taken. */
+  async function insert(draft: Draft, claim?: KeyClaim): Promise<boolean> {
+    const { before } = draft;
+    if (!before) return insertJobs(db, draft.jobs, claim);
+    return db
+      .transaction()
+      .execute(async (tx) => {
+        await before(tx);
+        // Rolls back what came before: the key stands for something else.
+        if (!(await insertJobs(tx, draft.jobs, claim))) throw new KeyTaken();
+        return true;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof KeyTaken) return false;
+        throw error;
+      });
   }
 
   /** The key's first use creates; every other one gets the first one's answer. */
-  async function createWithKey(job: Job, key: string, origin: CreateOrigin): Promise<Created> {
-    const expiredBefore = new Date(job.created_at.getTime() - KEY_LIFETIME_MS);
-    const claim = { key, fingerprint: origin.fingerprint, response: origin.render(job), expiredBefore };
-    const created = await insert(db, job, origin, claim);
-    if (created) return created;
-    const replayed = await replay(job.owner_id, key, origin);
+  async function createWithKey(
+    draft: Draft,
+    ownerId: string,
+    key: string,
+    retry: ClientRetry,
+  ): Promise<Created> {
+    const expiredBefore = new Date(clock.now() - KEY_LIFETIME_MS);
+    const claim = { key, fingerprint: retry.fingerprint, response: draft.body, expiredBefore };
+    if (await insert(draft, claim)) return first(draft);
+    const replayed = await replay(ownerId, key, retry);
     if (!replayed) throw new Error('a key was taken, and nobody has it');
     return replayed;
   }
 
   /** The answer a key stands for, if it was used within its lifetime. */
-  async function replay(ownerId: string, key: string, origin: CreateOrigin): Promise<Created | undefined> {
+  async function replay(ownerId: string, key: string, retry: ClientRetry): Promise<Created | undefined> {
     const kept = await findAnswer(db, ownerId, key, new Date(clock.now() - KEY_LIFETIME_MS));
     if (!kept) return undefined;
-    if (kept.fingerprint !== origin.fingerprint) {
+    if (kept.fingerprint !== retry.fingerprint) {
       throw new AppError('idempotency_key_reused', { param: 'Idempotency-Key' });
     }
-    const { data, id } = JSON.parse(kept.response) as { data?: { jobId: string }; id?: string };
-    return { jobId: data?.jobId ?? id ?? '', body: kept.response, replayed: true };
+    return { id: idIn(kept.response), body: kept.response, replayed: true };
   }
 
   /** A retry without a key: one after the other, and only if the request has not come through before. */
-  async function createRetried(job: Job, origin: CreateOrigin): Promise<Created> {
+  async function createRetried(
+    draft: Draft,
+    fingerprint: string,
+    again: NonNullable<CreateRequest['again']>,
+  ): Promise<Created> {
     const created = await db.transaction().execute(async (tx) => {
-      await lockFingerprint(tx, origin.fingerprint);
-      const since = new Date(job.created_at.getTime() - RETRY_WINDOW_MS);
-      const former = await findByFingerprint(tx, origin.fingerprint, since);
-      if (former) return { jobId: former.id, body: origin.render(former), replayed: true };
-      await insertJob(tx, job);
-      return { jobId: job.id, body: origin.render(job), replayed: false };
+      await lockFingerprint(tx, fingerprint);
+      const former = await findByFingerprint(tx, fingerprint, new Date(clock.now() - RETRY_WINDOW_MS));
+      if (former) return { ...again(former), replayed: true };
+      await draft.before?.(tx);
+      await insertJobs(tx, draft.jobs);
+      return { id: draft.id, body: draft.body, replayed: false };
     });
     if (!created.replayed) parts.onCreated();
     return created;
   }
 
-  async function createNow(caller: Principal, input: CreateJob, origin: CreateOrigin): Promise<Created> {
-    // Before anything else: a first answer stands, even if its model has gone since then.
-    const kept = origin.key === undefined ? undefined : await replay(caller.userId, origin.key, origin);
-    if (kept) return kept;
-    const job = await draft(caller, input, origin.fingerprint);
-    if (origin.key !== undefined) return createWithKey(job, origin.key, origin);
-    if (origin.isRetry) return createRetried(job, origin);
-    const created = await insert(db, job, origin);
-    if (!created) throw new Error('a job without a key was not inserted');
-    return created;
+  function first({ id, body }: Draft): Created {
+    parts.onCreated();
+    return { id, body, replayed: false };
   }
 
-  return {
-    async create(caller, input, origin) {
-      const { fingerprint } = origin;
-      if (origin.isRetry) await underway.get(fingerprint)?.catch(() => {});
-      const creating = createNow(caller, input, origin);
-      underway.set(fingerprint, creating);
-      try {
-        return await creating;
-      } finally {
-        if (underway.get(fingerprint) === creating) underway.delete(fingerprint);
-      }
-    },
+  async function createNow(caller: Principal, request: CreateRequest): Promise<Created> {
+    const { retry, again } = request;
+    const { key } = retry;
+    // Before anything else: a first answer stands, even if its model has gone since then.
+    const kept = key === undefined ? undefined : await replay(caller.userId, key, retry);
+    if (kept) return kept;
+    const draft = await request.draft();
+    if (key !== undefined) return createWithKey(draft, caller.userId, key, retry);
+    if (retry.isRetry && again) return createRetried(draft, retry.fingerprint, again);
+    if (!(await insert(draft))) throw new Error('what has no key was not inserted');
+    return first(draft);
+  }
+
+  return async (caller, request) => {
+    const { fingerprint, isRetry } = request.retry;
+    if (isRetry) await underway.get(fingerprint)?.catch(() => {});
+    const creating = createNow(caller, request);
+    underway.set(fingerprint, creating);
+    try {
+      return await creating;
+    } finally {
+      if (underway.get(fingerprint) === creating) underway.delete(fingerprint);
+    }
   };
+}
+
+class KeyTaken extends Error {}
+
+/** The id that an answer names, in either API. */
+function idIn(body: string): string {
+  const answer = asObject(JSON.parse(body)) ?? {};
+  const data = asObject(answer['data']) ?? answer;
+  return String(data['jobId'] ?? data['batchId'] ?? data['id']);
 }

@@ -1,5 +1,6 @@
 import { microsToUsd } from '../core/money.ts';
 import { sizeText } from '../providers/model.ts';
+import { type DerivationView, viewDerivation } from './derivation.ts';
 import { type Job, type JobStatus, priorityName, resultOf, type Priority } from './job.ts';
 
 /** A job as the native API shows it. Times are ISO 8601, money is USD. */
@@ -20,7 +21,18 @@ export interface JobView {
   priority: Priority;
   tags: string[];
   metadata: Record<string, string>;
+  /** The video this one was made from, by remix, edit or extend. */
   remixedFrom: string | null;
+  /** The failed or cancelled job that this one tries again. */
+  retryOf: string | null;
+  derivation: DerivationView | null;
+  batchIndex: number | null;
+  collectionId: string | null;
+  starred: boolean;
+  pinned: boolean;
+  /** The asset it starts from. */
+  inputReference: string | null;
+  trashedAt: string | null;
   createdAt: string;
   startedAt: string | null;
   completedAt: string | null;
@@ -60,7 +72,15 @@ export function viewJob(job: Job): JobView {
     priority: priorityName(job.priority),
     tags: job.tags,
     metadata: job.metadata,
-    remixedFrom: job.remixed_from,
+    remixedFrom: job.derivation === 'retry' ? null : job.parent_id,
+    retryOf: job.derivation === 'retry' ? job.parent_id : null,
+    derivation: viewDerivation(job),
+    batchIndex: job.batch_index,
+    collectionId: job.collection_id,
+    starred: job.starred,
+    pinned: job.pinned,
+    inputReference: job.asset_id,
+    trashedAt: job.trashed_at?.toISOString() ?? null,
     createdAt: job.created_at.toISOString(),
     startedAt: job.started_at?.toISOString() ?? null,
     completedAt: job.finished_at?.toISOString() ?? null,

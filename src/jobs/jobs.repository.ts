@@ -15,46 +15,86 @@ export interface KeyClaim {
   expiredBefore: Date;
 }
 
+/** What is known of a job when it is created; everything else starts at its column's default. */
+const CREATED_COLUMNS = [
+  'id',
+  'owner_id',
+  'api_key_id',
+  'batch_id',
+  'batch_index',
+  'name',
+  'status',
+  'stage',
+  'priority',
+  'model',
+  'connection',
+  'prompt',
+  'seconds',
+  'width',
+  'height',
+  'plan',
+  'reference_key',
+  'reference_type',
+  'asset_id',
+  'collection_id',
+  'tags',
+  'metadata',
+  'webhook_url',
+  'parent_id',
+  'root_id',
+  'depth',
+  'derivation',
+  'derived',
+  'due_at',
+  'estimated_micros',
+  'fingerprint',
+  'created_at',
+  'updated_at',
+] as const satisfies readonly (keyof Job)[];
+
 /**
- * Inserts a new job and its first event in one statement: one round trip, one commit. With a claim, only if nobody has
- * used that key before; somebody who is using it right now is waited for. False when the key is taken.
+ * Inserts new jobs, each with its first event, in one statement: one round trip, one commit, however many they are. With
+ * a claim, only if nobody has used that key before; somebody who is using it right now is waited for. False when the key
+ * is taken.
  */
-export async function insertJob(
+export async function insertJobs(
   db: Kysely<DB> | Transaction<DB>,
-  job: Job,
+  jobs: readonly Job[],
   claim?: KeyClaim,
 ): Promise<boolean> {
+  const [first] = jobs;
+  if (!first) return true;
+  const rows = jobs.map((job) => Object.fromEntries(CREATED_COLUMNS.map((column) => [column, job[column]])));
+  const columns = CREATED_COLUMNS.join(', ');
   const claimed = claim
-    ? sql`claimed as (
+    ? `claimed as (
         insert into idempotency_keys (owner_id, key, fingerprint, response, created_at)
-        values (${job.owner_id}, ${claim.key}, ${claim.fingerprint}, ${claim.response}, ${job.created_at})
+        values ($2, $3, $4::uuid, $5, $6::timestamptz)
         on conflict (owner_id, key) do update
           set fingerprint = excluded.fingerprint, response = excluded.response, created_at = excluded.created_at
-          where idempotency_keys.created_at < ${claim.expiredBefore}
+          where idempotency_keys.created_at < $7::timestamptz
         returning true
       ),`
-    : sql``;
-  const statement = sql`
-    with ${claimed} created as (
-      insert into jobs (id, owner_id, api_key_id, name, status, stage, priority, model, connection, prompt, seconds,
-        width, height, plan, reference_key, reference_type, tags, metadata, webhook_url, due_at, estimated_micros,
-        fingerprint, created_at, updated_at)
-      select ${job.id}, ${job.owner_id}, ${job.api_key_id}, ${job.name}, ${job.status}, ${job.stage}, ${job.priority},
-        ${job.model}, ${job.connection}, ${job.prompt}, ${job.seconds}, ${job.width}, ${job.height},
-        ${JSON.stringify(job.plan)}::jsonb, ${job.reference_key}, ${job.reference_type}, ${job.tags}::text[],
-        ${JSON.stringify(job.metadata)}::jsonb, ${job.webhook_url}, ${job.due_at}::timestamptz,
-        ${job.estimated_micros}::bigint, ${job.fingerprint}::uuid, ${job.created_at}::timestamptz,
-        ${job.created_at}::timestamptz
-      ${claim ? sql`from claimed` : sql``}
-      returning id, owner_id, created_at
+    : '';
+  const text = `with ${claimed} created as (
+      insert into jobs (${columns})
+      select ${columns} from json_populate_recordset(null::jobs, $1::json) ${claim ? 'where exists (select from claimed)' : ''}
+      returning id, owner_id, batch_id, created_at
     ), logged as (
-      insert into events (owner_id, job_id, type, data, created_at)
-      select owner_id, id, 'job.created', '{}', created_at from created
+      insert into events (owner_id, job_id, batch_id, type, data, created_at)
+      select owner_id, id, batch_id, 'job.created', '{}', created_at from created
     )
-    select id from created`.compile(db);
+    select count(*) as count from created`;
+  const claimValues = claim
+    ? [first.owner_id, claim.key, claim.fingerprint, claim.response, first.created_at, claim.expiredBefore]
+    : [];
   // Prepared once per connection: every create goes through here.
-  const name = claim ? 'insert_job_with_key' : 'insert_job';
-  return (await namedQuery(db, name, statement.sql, statement.parameters)).length > 0;
+  const name = claim ? 'insert_jobs_with_key' : 'insert_jobs';
+  const [answer] = await namedQuery<{ count: number }>(db, name, text, [
+    JSON.stringify(rows),
+    ...claimValues,
+  ]);
+  return answer !== undefined && answer.count > 0;
 }
 
 /** Of any owner: for the engine. */

@@ -55,9 +55,9 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
             ? undefined
             : { url: inputReference },
       };
-      const origin = { ...readClientRetry(request, caller.keyId), render: nativeBody };
+      const origin = { retry: readClientRetry(request, caller.keyId), render: nativeBody };
       const created = await jobs.create(caller, wish, origin);
-      void reply.code(201).header('location', `/api/v1/videos/${created.jobId}`);
+      void reply.code(201).header('location', `/api/v1/videos/${created.id}`);
       return sendCreated(reply, created);
     },
   );

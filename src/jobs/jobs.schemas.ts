@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { Nullable } from '../http/schemas.ts';
+import { DERIVATIONS } from './derivation.ts';
 import { JOB_STATUSES } from './job.ts';
 import { SORTS } from './job-list.repository.ts';
 
@@ -115,6 +116,18 @@ export const ResultSchema = Type.Object(
   { title: 'Result' },
 );
 
+export const DerivationSchema = Type.Object(
+  {
+    kind: Enum(DERIVATIONS),
+    parentId: Type.String(),
+    rootId: Type.String({ description: 'The first video of the lineage.' }),
+    depth: Type.Integer({ description: 'Steps from the first video.' }),
+    by: Nullable(Enum(['provider', 'stand_in'])),
+    note: Nullable(Type.String({ description: 'What a stand-in did in place of the provider.' })),
+  },
+  { title: 'Derivation' },
+);
+
 export const JobSchema = Type.Object(
   {
     jobId: Type.String(),
@@ -134,7 +147,17 @@ export const JobSchema = Type.Object(
     priority: Enum(['low', 'normal', 'high']),
     tags: Type.Array(Type.String()),
     metadata: Type.Record(Type.String(), Type.String()),
-    remixedFrom: Nullable(Type.String()),
+    remixedFrom: Nullable(
+      Type.String({ description: 'The video it was made from, by remix, edit or extend.' }),
+    ),
+    retryOf: Nullable(Type.String({ description: 'The failed or cancelled job it tries again.' })),
+    derivation: Nullable(DerivationSchema),
+    batchIndex: Nullable(Type.Integer({ description: 'Its place in the batch, from 0.' })),
+    collectionId: Nullable(Type.String()),
+    starred: Type.Boolean(),
+    pinned: Type.Boolean({ description: 'Kept by every retention rule.' }),
+    inputReference: Nullable(Type.String({ description: 'The asset it starts from.' })),
+    trashedAt: Nullable(Time),
     createdAt: Time,
     startedAt: Nullable(Time),
     completedAt: Nullable(Time),

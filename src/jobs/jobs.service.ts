@@ -7,7 +7,9 @@ import { listJobEvents } from '../events/events.repository.ts';
 import type { Variant } from '../providers/provider.ts';
 import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
-import { createJobCreation, type JobCreation } from './create-job.ts';
+import type { ClientRetry } from './client-retry.ts';
+import type { Create, Created } from './create-job.ts';
+import type { DraftJob, VideoWishes } from './draft-job.ts';
 import type { EngineParts } from './engine.ts';
 import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
@@ -23,10 +25,23 @@ import {
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
 import { countByStatus, deleteJob, findJob, hideJob } from './jobs.repository.ts';
+import { type ReferenceInput, storeReference } from './reference.ts';
+
+/** What a client asks for. */
+export interface CreateVideo extends Omit<VideoWishes, 'hasReference'> {
+  reference?: ReferenceInput | undefined;
+}
+
+/** Where a request comes from, and how its answer looks: a repetition gets the same one. */
+export interface CreateOrigin {
+  retry: ClientRetry;
+  /** The answer's body for a job. */
+  render(job: Job): string;
+}
 
 export interface JobsService {
   /** Checks, plans and commits a job. Nothing is stored when anything is wrong with it. */
-  create: JobCreation['create'];
+  create(caller: Principal, input: CreateVideo, origin: CreateOrigin): Promise<Created>;
   /** Throws `job_not_found` for what is not there or not the caller's. The answer may come from memory. */
   get(caller: Principal, id: string): Promise<CachedJob>;
   /** `known`, the total of the same filter, tells which way to the page is the short one. */
@@ -61,13 +76,13 @@ export interface JobsService {
 export function createJobsService(
   parts: EngineParts & {
     cache: JobCache;
-    onCreated: () => void;
+    draftJob: DraftJob;
+    create: Create;
     /** How long links to the store are valid; undefined: none are given out. */
-    linkSeconds?: number | undefined;
+    linkSeconds: number | undefined;
   },
 ): JobsService {
-  const { db, cache, storage, linkSeconds } = parts;
-  const creation = createJobCreation(parts);
+  const { db, cache, storage, draftJob, create, linkSeconds } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
@@ -86,7 +101,23 @@ export function createJobsService(
   }
 
   return {
-    create: (caller, input, origin) => creation.create(caller, input, origin),
+    create(caller, { reference, ...wishes }, { retry, render }) {
+      const answer = (job: Job) => ({ id: job.id, body: render(job) });
+      return create(caller, {
+        retry,
+        again: answer,
+        async draft() {
+          const { fingerprint } = retry;
+          const hasReference = reference !== undefined;
+          const job = draftJob(caller, { ...wishes, hasReference }, { fingerprint });
+          if (hasReference) {
+            const { key, contentType } = await storeReference(parts, reference);
+            Object.assign(job, { reference_key: key, reference_type: contentType });
+          }
+          return { ...answer(job), jobs: [job] };
+        },
+      });
+    },
     get: owned,
     list: (caller, filter, page, known) => pageJobs(db, { ...filter, ownerId: caller.userId }, page, known),
     count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),

@@ -1,6 +1,7 @@
 import type { UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
+import { endBatchItem } from './batch-end.repository.ts';
 import { type Job, type MoveName, MOVES } from './job.ts';
 import type { Write } from './write.ts';
 
@@ -33,7 +34,15 @@ export async function moveJob(
   }
   write.changed(job.id, job.stage);
   await appendEvents(write.tx, [
-    { ownerId: job.owner_id, jobId: job.id, type: move.event, data: eventData, at: write.now },
+    {
+      ownerId: job.owner_id,
+      jobId: job.id,
+      batchId: job.batch_id,
+      type: move.event,
+      data: eventData,
+      at: write.now,
+    },
   ]);
+  if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
   return job;
 }

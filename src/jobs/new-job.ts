@@ -22,15 +22,43 @@ type Chosen =
   | 'fingerprint'
   | 'created_at';
 
+/** Where a job stands among others, for those that do not stand alone. */
+export type Placed = Partial<
+  Pick<
+    Job,
+    | 'batch_id'
+    | 'batch_index'
+    | 'parent_id'
+    | 'root_id'
+    | 'depth'
+    | 'derivation'
+    | 'derived'
+    | 'asset_id'
+    | 'collection_id'
+  >
+>;
+
 /** A job as it is at its creation, the whole row: what is stored and what the client is shown are the same. */
-export function newJob(chosen: Pick<Job, Chosen>): Job {
+export function newJob(chosen: Pick<Job, Chosen> & Placed): Job {
   return {
-    ...chosen,
     status: 'pending',
     stage: 'queued',
     progress: 0,
     batch_id: null,
-    remixed_from: null,
+    batch_index: null,
+    parent_id: null,
+    root_id: null,
+    depth: 0,
+    derivation: null,
+    derived: null,
+    asset_id: null,
+    collection_id: null,
+    starred: false,
+    pinned: false,
+    stored_bytes: 0,
+    previews: 0,
+    trashed_at: null,
+    imported_at: null,
     due_at: chosen.created_at,
     tries: 0,
     refusals: 0,
@@ -48,5 +76,6 @@ export function newJob(chosen: Pick<Job, Chosen>): Job {
     finished_at: null,
     deleted_at: null,
     search: '',
+    ...chosen,
   };
 }

@@ -49,6 +49,7 @@ export async function findForgotten(db: Kysely<DB>, before: Date): Promise<strin
     .selectFrom('jobs')
     .select('id')
     .where('deleted_at', '<', before)
+    .where('trashed_at', 'is', null)
     .limit(LIMIT)
     .execute();
   return rows.map(({ id }) => id);

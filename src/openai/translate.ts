@@ -42,7 +42,7 @@ export function toVideo(job: Job): Video {
     expires_at: null,
     size: sizeText(resultOf(job) ?? job),
     seconds: String(job.seconds),
-    remixed_from_video_id: job.remixed_from,
+    remixed_from_video_id: job.derivation === 'retry' ? null : job.parent_id,
     error: errorOf(job),
     upstream_model: String(job.plan['upstreamModel'] ?? job.model),
   };

@@ -8,7 +8,7 @@ import { failures, FILE_ANSWERS } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { readClientRetry } from '../jobs/client-retry.ts';
 import { createBodyReader, sendCreated } from '../jobs/create-body.ts';
-import type { CreateJob } from '../jobs/create-job.ts';
+import type { CreateVideo } from '../jobs/jobs.service.ts';
 import { filenameOf, type Job } from '../jobs/job.ts';
 import type { JobsService } from '../jobs/jobs.service.ts';
 import type { Catalog } from '../providers/catalog.ts';
@@ -60,7 +60,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     async (request, reply) => {
       const caller = callerOf(request);
       const wish = withDefaults(readCreate(request.body, request.reference), catalog);
-      const origin = { ...readClientRetry(request, caller.keyId), render: videoBody };
+      const origin = { retry: readClientRetry(request, caller.keyId), render: videoBody };
       const created = await jobs.create(caller, wish, origin);
       void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
       return sendCreated(reply, created);
@@ -168,7 +168,7 @@ function videoBody(job: Job): string {
   return JSON.stringify(toVideo(job));
 }
 
-function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateJob {
+function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateVideo {
   const { prompt, model, seconds, size, input_reference: reference } = body;
   if (reference && 'file_id' in reference) {
     throw new AppError('invalid_reference', {
@@ -189,7 +189,7 @@ function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined)
 }
 
 /** The format's own defaults, four seconds upright, where the model can do them; else the model's. */
-function withDefaults(wish: CreateJob, catalog: Catalog): CreateJob {
+function withDefaults(wish: CreateVideo, catalog: Catalog): CreateVideo {
   const { model } = catalog.resolve(wish.model);
   const upright = { width: 720, height: 1280 };
   return {

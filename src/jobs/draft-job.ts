@@ -1,0 +1,72 @@
+import type { Principal } from '../accounts/principal.ts';
+import type { Clock } from '../core/clock.ts';
+import { newId } from '../core/ids.ts';
+import type { Catalog } from '../providers/catalog.ts';
+import type { Plan, VideoRequest } from '../providers/provider.ts';
+import { type Job, type Priority, PRIORITIES } from './job.ts';
+import { newJob, type Placed } from './new-job.ts';
+import { resolveRequest } from './video-request.ts';
+
+/** What a client asks for; checked against the model when it is drafted. */
+export interface VideoWishes {
+  prompt: string;
+  model?: string | undefined;
+  seconds?: number | undefined;
+  resolution?: string | undefined;
+  aspectRatio?: string | undefined;
+  hasReference: boolean;
+  priority?: Priority | undefined;
+  name?: string | undefined;
+  tags?: readonly string[] | undefined;
+  metadata?: Readonly<Record<string, string>> | undefined;
+  webhookUrl?: string | undefined;
+}
+
+export interface DraftOptions {
+  /** The request's, where a retry without a key is to find the job by it. */
+  fingerprint?: string;
+  placed?: Placed;
+  /** Changes the request before it is planned: a video that is made from another one. */
+  amend?(request: VideoRequest): VideoRequest;
+}
+
+/**
+ * A job as it would be created: routed, planned and priced, but stored nowhere; its reference image is attached later.
+ * Pure but for its id and the time. Throws what `resolveRequest` and the catalog throw.
+ */
+export type DraftJob = (caller: Principal, wishes: VideoWishes, options?: DraftOptions) => Job;
+
+export function createDraftJob({ catalog, clock }: { catalog: Catalog; clock: Clock }): DraftJob {
+  return (caller, wishes, { fingerprint, placed, amend } = {}) => {
+    const entry = catalog.resolve(wishes.model);
+    const request = resolveRequest(wishes, entry.model);
+    const plan = entry.connection.provider.plan(amend?.(request) ?? request, entry.model);
+    return newJob({
+      id: newId('video'),
+      owner_id: caller.userId,
+      api_key_id: caller.keyId,
+      name: wishes.name ?? null,
+      priority: PRIORITIES[wishes.priority ?? 'normal'],
+      model: entry.alias ?? entry.model.id,
+      connection: entry.connection.name,
+      prompt: request.prompt,
+      seconds: plan.seconds,
+      width: plan.size.width,
+      height: plan.size.height,
+      plan: planRow(plan),
+      reference_key: null,
+      reference_type: null,
+      tags: [...(wishes.tags ?? [])],
+      metadata: { ...wishes.metadata },
+      webhook_url: wishes.webhookUrl ?? null,
+      estimated_micros: plan.quoteMicros,
+      fingerprint: fingerprint ?? null,
+      created_at: new Date(clock.now()),
+      ...placed,
+    });
+  };
+}
+
+function planRow(plan: Plan): Job['plan'] {
+  return { ...plan, size: { ...plan.size } };
+}
