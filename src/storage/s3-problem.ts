@@ -17,7 +17,7 @@ export function explainS3(error: unknown, { bucket, endpoint, region }: S3Option
     case 403:
       return `${what}: access is denied. Check the credentials, their permission to list the bucket, S3_REGION and the clock.`;
     case undefined:
-      return `${what}: the store does not answer (${code ?? message}). Check S3_ENDPOINT and the network.`;
+      return `${what}: the store does not answer (${name === 'AbortError' ? 'in time' : (code ?? message)}). Check S3_ENDPOINT and the network.`;
     default:
       return `${what}: the store answers with ${$metadata?.httpStatusCode} (${name}).`;
   }
