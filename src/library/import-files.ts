@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../core/ids.ts';
 import { type Job, type JobResult, resultOf, type StoredFile } from '../jobs/job.ts';
@@ -67,10 +67,15 @@ async function take(
   check?: (path: string, file: StoredFile) => Promise<boolean>,
 ): Promise<void> {
   const path = join(parts.tempDir, `${newId('run')}.import-file`);
-  const problem = await archive.copy(entryOf(file.key), path, file);
-  if (problem) throw new FileError(problem, file.key);
-  if (check && !(await check(path, file))) throw new FileError('file_mismatch', file.key);
-  await parts.storage.putFile(key, path, { contentType: file.contentType });
+  try {
+    const problem = await archive.copy(entryOf(file.key), path, file);
+    if (problem) throw new FileError(problem, file.key);
+    if (check && !(await check(path, file))) throw new FileError('file_mismatch', file.key);
+    const { contentType, sizeBytes, sha256 } = file;
+    await parts.storage.putFile(key, path, { contentType, sizeBytes, sha256 });
+  } finally {
+    await rm(path, { force: true });
+  }
 }
 
 /** Pictures are sent to providers: they are what they say they are. */
