@@ -115,7 +115,9 @@ function endSlowBodies(server: Server): void {
   server.addHook('preParsing', (request, _reply, _payload, done) => {
     const { raw } = request;
     if (!raw.complete && hasBody(raw) && !IMPORT.test(request.routeOptions.url ?? '')) {
-      const cancel = systemClock.after(BODY_TIMEOUT_MS, () => raw.destroy());
+      const cancel = systemClock.after(BODY_TIMEOUT_MS, () => {
+        if (!raw.complete) raw.destroy();
+      });
       raw.once('close', cancel);
     }
     done();
