@@ -158,7 +158,15 @@ describe('retry', () => {
     const cancelled = await addVideo(shared(), { status: 'cancelled' });
     const gone = await addVideo(shared(), { status: 'failed', model: 'a-model-that-is-gone' });
     const done = await addVideo(shared());
-    const ids = [failed.id, done.id, gone.id, cancelled.id];
+    const edit = await addVideo(shared(), {
+      status: 'failed',
+      parent_id: done.id,
+      root_id: done.id,
+      depth: 1,
+      derivation: 'edit',
+      derived: { by: 'provider' },
+    });
+    const ids = [failed.id, done.id, gone.id, cancelled.id, edit.id];
     const run = () =>
       admin.inject({
         method: 'POST',
@@ -168,7 +176,13 @@ describe('retry', () => {
       });
     const first = await run();
     const answer = (first.json() as { data: BulkAnswer }).data;
-    expect(summary(answer)).toEqual(['ok', 'job_not_retryable', 'model_not_found', 'ok']);
+    expect(summary(answer)).toEqual([
+      'ok',
+      'job_not_retryable',
+      'model_not_found',
+      'ok',
+      'job_not_retryable',
+    ]);
     const job = await admin.get(answer.items[0]?.newJobId ?? '');
     expect(job).toMatchObject({
       retryOf: failed.id,
