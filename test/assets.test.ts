@@ -60,8 +60,12 @@ test('nothing that was hidden in or behind the image survives', async () => {
   const tail = Buffer.concat([Buffer.from('<html><script>alert(1)</script></html>'), zip]);
   const text = pngChunk('tEXt', Buffer.from('Comment\0<?php hidden(); ?>', 'latin1'));
   const carrier = Buffer.concat([png.subarray(0, 33), text, png.subarray(33), tail]);
+  const second = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
+    .jpeg()
+    .toBuffer();
   for (const file of [
     carrier,
+    Buffer.concat([await picture('jpeg'), second]),
     Buffer.concat([await picture('jpeg'), tail]),
     Buffer.concat([await picture('webp'), tail]),
   ]) {

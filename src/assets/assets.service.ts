@@ -153,6 +153,8 @@ function isSize(size: Size, other: Size): boolean {
 }
 
 /** The same error, with the field it is about. */
-function at(param: string, { code, message, details, cause }: AppError): AppError {
+function at(param: string, error: AppError): AppError {
+  const { code, message, details, cause, retryAfterSeconds } = error;
+  if (retryAfterSeconds !== undefined) return error;
   return new AppError(code, { message, details, cause, param });
 }
