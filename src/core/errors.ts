@@ -23,6 +23,7 @@ export const ERRORS = {
   not_found: { status: 404, message: 'There is nothing at this path.' },
   job_not_found: { status: 404, message: 'There is no such video.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
+  asset_not_found: { status: 404, message: 'There is no such asset.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
   no_decision_needed: {

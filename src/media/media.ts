@@ -4,6 +4,7 @@ import pLimit from 'p-limit';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { runInChild } from './child.ts';
 import { childTask, type ChildTask } from './child-task.ts';
+import type { CleanImage, Scale } from './image.ts';
 import { MediaError } from './media-error.ts';
 import type { Previews, PreviewTargets } from './previews.ts';
 import type { VideoInfo } from './video-info.ts';
@@ -23,6 +24,11 @@ export interface Media {
    * A video that cannot be decoded here gets a placeholder poster and no sheet: that is no error.
    */
   makePreviews(file: string, targets: PreviewTargets, options?: RunOptions): Promise<Previews>;
+  /**
+   * Decodes a jpeg, png or webp and writes it anew, upright, in sRGB, without metadata or anything else that came along;
+   * scaled on request. The same file gives the same bytes. `media_invalid` says what is wrong with it.
+   */
+  cleanImage(file: string, output: string, options?: RunOptions & { scale?: Scale }): Promise<CleanImage>;
   /** Runs another room's task (`childTask`) under the same rules. Arguments and result are JSON. */
   run<Args, Result>(task: ChildTask<Args, Result>, args: Args, options?: RunOptions): Promise<Result>;
   /** Kills what is running and refuses more (`media_aborted`). */
@@ -32,7 +38,7 @@ export interface Media {
 export interface MediaOptions {
   /** Where children look for ffmpeg (the `PATH` variable's value). Nothing else of the environment reaches them. */
   path?: string;
-  /** Children at the same time; half of the cores by default, at least one. */
+  /** Children at the same time, and as many again for images; half of the cores by default, at least one. */
   concurrency?: number;
   clock?: Clock;
 }
@@ -49,19 +55,31 @@ const placeholder = childTask<typeof import('./placeholder-task.ts')>(
   new URL('./placeholder-task.ts', import.meta.url),
   10_000,
 );
+const image = childTask<typeof import('./image-task.ts')>(
+  new URL('./image-task.ts', import.meta.url),
+  30_000,
+);
 
 /** Opens the room. Cheap: no media library is loaded in this process. */
 export function createMedia(options: MediaOptions = {}): Media {
   const { path = '', clock = systemClock } = options;
-  const limit = pLimit(options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2)));
+  const concurrency = options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2));
+  const limit = pLimit(concurrency);
+  /** A queue of their own: somebody waits for the answer, and is not to wait for previews, which nobody does. */
+  const imageLimit = pLimit(concurrency);
   const closing = new AbortController();
 
-  async function run<Args, Result>(task: ChildTask<Args, Result>, args: Args, call: RunOptions = {}) {
+  async function run<Args, Result>(
+    task: ChildTask<Args, Result>,
+    args: Args,
+    call: RunOptions = {},
+    queue = limit,
+  ) {
     const signal = call.signal ? AbortSignal.any([call.signal, closing.signal]) : closing.signal;
     const request = { url: task.url.href, args };
     const timeoutMs = call.timeoutMs ?? task.timeoutMs;
     let started = false;
-    const work = limit(() => {
+    const work = queue(() => {
       started = true;
       return runInChild(request, { path, clock, timeoutMs, signal });
     });
@@ -84,7 +102,9 @@ export function createMedia(options: MediaOptions = {}): Media {
   return {
     inspectVideo: (file, call) => run(inspect, { file: resolve(file) }, call),
     makePreviews,
-    run,
+    cleanImage: (file, output, call) =>
+      run(image, { file: resolve(file), output: resolve(output), scale: call?.scale }, call, imageLimit),
+    run: (task, args, call) => run(task, args, call),
     close: () => closing.abort(new Error('media is closed')),
   };
 }
