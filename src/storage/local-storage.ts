@@ -1,9 +1,20 @@
-import { access, constants, type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  opendir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
-import type { ByteRange, Storage } from './storage.ts';
-
-const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[\w.-]+(?:\/[\w.-]+)*$/;
+import { checkSize } from './check-file.ts';
+import { checkKey, checkPrefix, isKey } from './key.ts';
+import type { ByteRange, Storage, StoredObject } from './storage.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -14,31 +25,35 @@ const MIN_FREE_BYTES = 64 * 1024 ** 2;
 export async function openLocalStorage(root: string): Promise<Storage> {
   await mkdir(root, { recursive: true });
 
-  function pathOf(key: string): string {
-    if (!KEY.test(key)) throw new TypeError(`not a storage key: ${JSON.stringify(key)}`);
-    return join(root, key);
+  const pathOf = (key: string): string => join(root, checkKey(key));
+
+  async function describe(key: string): Promise<StoredObject | undefined> {
+    const entry = await stat(pathOf(key)).catch(unlessMissing);
+    return entry?.isFile() ? { key, sizeBytes: entry.size, modifiedAt: entry.mtime } : undefined;
   }
 
-  async function size(key: string): Promise<number | undefined> {
-    try {
-      const entry = await stat(pathOf(key));
-      return entry.isFile() ? entry.size : undefined;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+  /** The files of a folder (`''` or `…/`) and of those in it. One that goes away meanwhile is left out. */
+  async function* walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+    for await (const entry of (await opendir(join(root, folder)).catch(unlessMissing)) ?? []) {
+      const key = `${folder}${entry.name}`;
+      if (!key.startsWith(prefix) || !isKey(key)) continue;
+      if (entry.isDirectory()) yield* walk(`${key}/`, prefix);
+      const object = entry.isFile() ? await describe(key) : undefined;
+      if (object) yield object;
     }
   }
 
   return {
-    async putFile(key, file) {
+    async putFile(key, file, { sizeBytes }) {
       const target = pathOf(key);
+      await checkSize(file, sizeBytes);
       await mkdir(dirname(target), { recursive: true });
       await syncPath(file);
       await rename(file, target);
       // The rename itself is durable only once its folder is.
       await syncPath(dirname(target));
     },
-    size,
+    size: async (key) => (await describe(key))?.sizeBytes,
     async open(key, range) {
       const file = await open(pathOf(key), 'r').catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? new AppError('content_not_found') : error;
@@ -48,6 +63,7 @@ export async function openLocalStorage(root: string): Promise<Storage> {
     async remove(key) {
       await rm(pathOf(key), { force: true });
     },
+    list: (prefix) => walk(checkPrefix(prefix).slice(0, prefix.lastIndexOf('/') + 1), prefix),
     async check() {
       await access(root, constants.W_OK);
       const { bavail, bsize } = await statfs(root);
@@ -80,6 +96,11 @@ async function* readChunks(file: FileHandle, { start, end }: ByteRange): AsyncGe
     await next?.catch(() => {});
     await file.close();
   }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  throw error;
 }
 
 async function syncPath(path: string): Promise<void> {

@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import type { Chunks } from './storage.ts';
+
+export interface Hashed {
+  sizeBytes: number;
+  /** In hex. */
+  sha256: string;
+}
+
+/** Reads to the end, in flat memory. */
+export async function hashOf(chunks: Chunks): Promise<Hashed> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+  }
+  return { sizeBytes, sha256: hash.digest('hex') };
+}
