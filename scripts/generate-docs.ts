@@ -11,6 +11,7 @@ import type { JobsService } from '../src/jobs/jobs.service.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
+import type { Retention } from '../src/retention/retention.ts';
 import { createHttp } from '../src/routes.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
 import { createMetrics } from '../src/system/metrics.ts';
@@ -166,6 +167,7 @@ async function openApi(): Promise<object> {
     logger: pino({ level: 'silent' }),
     clock: systemClock,
     jobs: {} as JobsService,
+    retention: {} as Retention,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

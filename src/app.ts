@@ -24,6 +24,8 @@ import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
@@ -34,6 +36,8 @@ export interface App {
   server: Server;
   engine: EngineRunner;
   jobs: JobsService;
+  retention: Retention;
+  upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -130,6 +134,8 @@ export async function createApp({
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
   const jobs = createJobsService({ ...parts, cache, draftJob, create });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -153,6 +159,7 @@ export async function createApp({
     logger: log,
     clock,
     jobs,
+    retention,
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),
@@ -169,6 +176,8 @@ export async function createApp({
     server,
     engine,
     jobs,
+    retention,
+    upkeep,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -182,6 +191,8 @@ export async function createApp({
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
+        upkeep.start();
+        lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
       return addressOf(server, config.http.host);

@@ -16,6 +16,8 @@ import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
+import type { Retention } from './retention/retention.ts';
+import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
@@ -26,6 +28,7 @@ export interface HttpParts {
   logger: FastifyBaseLogger;
   clock: Clock;
   jobs: JobsService;
+  retention: Retention;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -63,6 +66,9 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     { prefix: '/api/v1' },
   );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
+    prefix: '/api/v1/admin',
+  });
+  await server.register(async (scope: Server) => registerRetentionRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
   await server.register(

@@ -142,7 +142,7 @@ export interface JobResult {
 }
 
 /** Bytes of all files of a video. */
-export function bytesOf(files: JobFiles): number {
+export function bytesOf(files: Partial<JobFiles>): number {
   return Object.values(files).reduce((sum: number, file: StoredFile) => sum + file.sizeBytes, 0);
 }
 

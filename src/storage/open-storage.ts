@@ -40,7 +40,8 @@ export async function openStorage(
   }
   const before = new Date(clock.now() - UNFINISHED_MS);
   await storage.removeUnfinished?.(before).then(
-    (removed) => removed > 0 && log.info({ removed }, 'removed the parts of uploads that were never finished'),
+    (removed) =>
+      removed > 0 && log.info({ removed }, 'removed the parts of uploads that were never finished'),
     // Keys that may not list uploads do for everything else.
     (error: unknown) => log.info({ error: errorText(error) }, 'cannot look for unfinished uploads'),
   );

@@ -36,7 +36,9 @@ export function createS3Storage(options: S3Options): Storage {
     const whole = start === 0 && end === Infinity;
     const Range = `bytes=${start}-${end === Infinity ? '' : end}`;
     try {
-      const { Body } = await client.send(new GetObjectCommand({ ...place(key), ...(whole ? {} : { Range }) }));
+      const { Body } = await client.send(
+        new GetObjectCommand({ ...place(key), ...(whole ? {} : { Range }) }),
+      );
       return Body as Readable | undefined;
     } catch (error) {
       if (statusOf(error) === 416) return undefined;

@@ -143,53 +143,7 @@ function difference(a: Buffer, b: Buffer): number {
 
 test.skipIf(!hasWebcodecs)('what was encoded is what was drawn (needs node-webcodecs)', async () => {
   const at = (name: string) => path.join(dir, name);
-  const [file, poster] = [at('seen.mp4'), at('seen.webp')];
-  const clip = { ...small, width: 640, height: 360 };
-  const [written, blank] = await Promise.all([
-    createScene(clip, 24, 24),
-    createScene({ ...clip, prompt: ' ' }, 24, 24),
-  ]);
-  const ink = (frame: Buffer) => {
-    const rows = frame.subarray(640 * 150, 640 * 210);
-    return { white: rows.filter((y) => y > 225).length, dark: rows.filter((y) => y < 30).length };
-  };
-  expect(ink(written.draw(3)).white).toBeGreaterThan(400);
-  expect(ink(written.draw(3)).dark).toBeGreaterThan(4_000);
-  expect(ink(blank.draw(3)).dark).toBeLessThan(4_000);
-});
-
-test('prompts and seeds look different, the same one looks the same', async () => {
-  const frame = async (clip: ClipSpec) => Buffer.from((await createScene(clip, 24, 24)).draw(5));
-  const [first, again, other, seeded] = await Promise.all([
-    frame(small),
-    frame(small),
-    frame({ ...small, prompt: 'Another one' }),
-    frame({ ...small, seed: 2 }),
-  ]);
-  expect(again!.equals(first!)).toBe(true);
-  expect(difference(first!, other!)).toBeGreaterThan(5);
-  expect(difference(first!, seeded!)).toBeGreaterThan(5);
-});
-
-test('the picture moves and the bar grows to the right edge', async () => {
-  const scene = await createScene(small, 24, 24);
-  const first = Buffer.from(scene.draw(0));
-  const last = Buffer.from(scene.draw(23));
-  expect(difference(first, last)).toBeGreaterThan(1);
-  const bottomRight = 128 * 72 - 1;
-  expect([first[bottomRight]! < 40, last[bottomRight]! > 60]).toEqual([true, true]);
-});
-
-function difference(a: Buffer, b: Buffer): number {
-  return a.reduce((sum, value, index) => sum + Math.abs(value - b[index]!), 0) / a.length;
-}
-
-test.skipIf(!hasWebcodecs)('what was encoded is what was drawn (needs node-webcodecs)', async () => {
-  const [file, poster, sheet] = ['seen.mp4', 'seen.webp', 'seen.jpg'].map((name) => path.join(dir, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const [file, poster] = [at('seen.mp4'), at('seen.webp')] as const;
   const clip = { ...small, width: 640, height: 360 };
   await renderClip(media, clip, file);
   await media.makePreviews(file, { poster, sheet: at('seen.jpg'), preview: at('seen.preview.webp') });
