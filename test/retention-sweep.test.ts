@@ -74,6 +74,21 @@ test('a row that comes to name a file while the sweep is at work keeps it', asyn
   expect(await stage.keys()).toEqual(expect.arrayContaining(keys.filter((key) => !removed.includes(key))));
 });
 
+test('an image that is stored anew while the sweep is at work is left alone', async () => {
+  const stage = await createStage();
+  const keys = [await stage.put('references/a.png'), await stage.put('references/b.png')];
+  const process = stage.process(rulesOf({}));
+  const storage = {
+    ...stage.storage,
+    async remove(key: string) {
+      for (const other of keys.filter((each) => each !== key)) await stage.put(other, { ageDays: 0 });
+      await stage.storage.remove(key);
+    },
+  };
+  await lookThrough({ ...process, storage }, { now: stage.clock.now(), dryRun: false, signal: SIGNAL });
+  expect((await stage.keys()).length).toBe(1);
+});
+
 test('a completed video without its file is told once, and never deleted', async () => {
   const stage = await createStage();
   const [lost, there] = [await stage.addVideo({ previews: 0 }), await stage.addVideo()];

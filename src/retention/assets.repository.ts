@@ -31,12 +31,12 @@ export async function deleteIdleAssets(
   assetDays: number,
   now: Date,
   limit: number,
-): Promise<{ id: string; key: string; sizeBytes: number }[]> {
-  const { rows } = await sql<{ id: string; key: string; sizeBytes: number }>`
+): Promise<{ id: string; sizeBytes: number }[]> {
+  const { rows } = await sql<{ id: string; sizeBytes: number }>`
     with gone as materialized (
       select id from assets where ${idle(assetDays, now)} order by used_at limit ${limit} for update skip locked
     )
     delete from assets using gone where assets.id = gone.id
-    returning assets.id, storage_key as key, size_bytes as "sizeBytes"`.execute(tx);
+    returning assets.id, size_bytes as "sizeBytes"`.execute(tx);
   return rows;
 }

@@ -5,7 +5,6 @@ import type { Log } from '../core/log.ts';
 import type { Storage } from '../storage/storage.ts';
 import { deleteIdleAssets } from './assets.repository.ts';
 import { deleteDue, type DueVideo, findDue } from './due.repository.ts';
-import { isReferenceNamed } from './orphans.repository.ts';
 import type { RetentionRules, VideoRule } from './rules.ts';
 
 export interface ExpireParts {
@@ -66,15 +65,14 @@ async function deleteVideos(
   return deleted.length > 0;
 }
 
+/** Rows only: who is just now taking the same image counts on its file. Unnamed, it is the sweep's. */
 async function deleteAssets(parts: ExpireParts, now: Date, sums: DeletedSums): Promise<boolean> {
   const { rules } = parts;
   const deleted = await parts.write((write) => deleteIdleAssets(write.tx, rules.assetDays, now, ROWS));
-  for (const { id, key, sizeBytes } of deleted) {
+  for (const { id, sizeBytes } of deleted) {
     sums.assets.count += 1;
     sums.assets.bytes += sizeBytes;
     parts.log.debug({ assetId: id, bytes: sizeBytes }, 'a reference image has expired');
-    // The same image may belong to others as well: one file for all of them.
-    if (!(await isReferenceNamed(parts.db, key))) await removeFiles(parts, [{ key }]);
   }
   return deleted.length > 0;
 }

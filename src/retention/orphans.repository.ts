@@ -33,10 +33,6 @@ export async function findNamedReferences(db: Db, keys: readonly string[]): Prom
   return new Set([...assets, ...jobs].flatMap(({ key }) => (key === null ? [] : [key])));
 }
 
-export async function isReferenceNamed(db: Db, key: string): Promise<boolean> {
-  return (await findNamedReferences(db, [key])).has(key);
-}
-
 /** Completed jobs with what they name as their video, in the order of their ids. */
 export async function findCompletedAfter(
   db: Db,

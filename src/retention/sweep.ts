@@ -23,6 +23,7 @@ export interface SweepReport {
   missing: string[];
 }
 
+const REFERENCES = 'references/';
 /** A file this young may be about to be named by a row; an archive or an import takes far less. */
 const GRACE_MS = 24 * 60 * 60_000;
 /** Files, or rows, looked at in one go. */
@@ -48,17 +49,18 @@ export async function sweep(
   };
   // A store that does not answer has nothing to say about what is missing.
   await parts.storage.check();
-  for (const prefix of ['videos/', 'references/']) {
+  const before = options.now - GRACE_MS;
+  for (const prefix of ['videos/', REFERENCES]) {
     let batch: StoredObject[] = [];
     for await (const object of parts.storage.list(prefix)) {
       if (options.signal.aborted) return report;
       report.files.seen += 1;
-      if (object.modifiedAt.getTime() <= options.now - GRACE_MS) batch.push(object);
+      if (object.modifiedAt.getTime() <= before) batch.push(object);
       if (batch.length < AT_ONCE) continue;
-      await sweepFiles(parts, batch, options.dryRun, report);
+      await sweepFiles(parts, batch, { ...options, before }, report);
       batch = [];
     }
-    await sweepFiles(parts, batch, options.dryRun, report);
+    await sweepFiles(parts, batch, { ...options, before }, report);
   }
   await sweepRows(parts, options, report);
   return report;
@@ -67,7 +69,7 @@ export async function sweep(
 async function sweepFiles(
   parts: SweepParts,
   batch: readonly StoredObject[],
-  dryRun: boolean,
+  { before, dryRun }: { before: number; dryRun: boolean },
   report: SweepReport,
 ): Promise<void> {
   const keys = batch.map(({ key }) => key);
@@ -78,9 +80,7 @@ async function sweepFiles(
     report.files.bytes += sizeBytes;
     if (report.orphans.length < LISTED) report.orphans.push(key);
     if (dryRun) continue;
-    // Asked again right before: the rows may have changed since the batch was looked at.
-    const still = await removable(parts.db, [key]);
-    if (!still.orphans.has(key)) continue;
+    if (!(await isStill(parts, key, before))) continue;
     const failure = await parts.storage.remove(key).then(
       () => undefined,
       (error: unknown) => errorText(error),
@@ -89,6 +89,19 @@ async function sweepFiles(
     else report.files.removed += 1;
     parts.log.debug({ key, bytes: sizeBytes }, 'a file that no row names');
   }
+}
+
+/**
+ * Asked again right before the removal, since rows may have changed since the batch was looked at. An image that was
+ * stored anew meanwhile is about to be named; a video's files have names of their own each time.
+ */
+async function isStill({ db, storage }: SweepParts, key: string, before: number): Promise<boolean> {
+  if (key.startsWith(REFERENCES)) {
+    for await (const object of storage.list(key)) {
+      if (object.key === key && object.modifiedAt.getTime() > before) return false;
+    }
+  }
+  return (await removable(db, [key])).orphans.has(key);
 }
 
 async function sweepRows(
