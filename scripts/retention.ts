@@ -53,7 +53,7 @@ async function main({ dryRun, sweep, json }: Options): Promise<void> {
       print(json ? { dryRun, ...plan } : `Would be deleted:\n${table(plan.expiring)}`);
     } else {
       const sums = await retention.run(signal);
-      const rows = Object.entries(sums).map(([rule, sum]) => ({ rule, ...sum }));
+      const rows = Object.entries(sums).map(([rule, { count, bytes }]) => ({ rule, count, bytes }));
       print(json ? { dryRun, deleted: sums } : `Deleted:\n${table(rows)}`);
     }
     if (signal.aborted) process.stderr.write('Stopped before the end: run it again for the rest.\n');

@@ -39,10 +39,12 @@ async function createPreviewStage() {
   /** Keys in storage that no row names. */
   async function strays(): Promise<string[]> {
     const rows = await stage.db.selectFrom('jobs').select('result').execute();
-    const named = rows.flatMap(({ result }) =>
-      Object.values((result as unknown as JobResult).files).map(({ key }) => key),
+    const named = new Set(
+      rows.flatMap(({ result }) =>
+        Object.values((result as unknown as JobResult).files).map(({ key }) => key),
+      ),
     );
-    return (await stage.keys()).filter((key) => !named.includes(key));
+    return (await stage.keys()).filter((key) => !named.has(key));
   }
   return { ...stage, media, tempDir, worker, row, addBare, strays };
 }

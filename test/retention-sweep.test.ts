@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newId } from '../src/core/ids.ts';
 import { expire } from '../src/retention/expire.ts';
@@ -151,7 +151,7 @@ test('whatever rows and files there are, every file that a row names is still th
         const files = Object.values(
           (result as { files?: Record<string, { key: string }> } | null)?.files ?? {},
         );
-        return [...files.map(({ key }) => key), ...(reference === null ? [] : [reference])];
+        return files.map(({ key }) => key).concat(reference ?? []);
       });
       const before = await stage.keys();
       const process = stage.process(rulesOf({}));
