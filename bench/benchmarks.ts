@@ -1,7 +1,7 @@
 import type { Benchmark } from './report.ts';
 
 export type BenchmarkName =
-  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'polling' | 'fresh-clone';
+  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'polling' | 's3' | 'fresh-clone';
 
 interface Entry {
   /** One line for the help. */
@@ -28,6 +28,10 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   download: {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
+  },
+  s3: {
+    about: 'memory that S3 storage takes for storing and reading a file of 300 MB (quick: 50 MB)',
+    load: () => import('./s3.ts'),
   },
   memory: {
     about: 'memory of a fresh server with its PostgreSQL at rest, and the CPU time it needs to rest',

@@ -133,9 +133,10 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
-  const jobs = createJobsService({ ...parts, cache, draftJob, create });
   const retention = createRetention({ ...parts, rules: config.retention });
   const upkeep = createUpkeep({ ...parts, retention });
+  const { linkSeconds } = config.storage;
+  const jobs = createJobsService({ ...parts, cache, draftJob, create, linkSeconds });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);

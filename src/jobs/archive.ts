@@ -111,8 +111,9 @@ async function keep(
     sha256: downloaded.sha256,
     contentType: CONTENT_TYPES[info.container],
   };
-  const stored: JobFiles = { video, ...(await storePreviews(parts.storage, previews, files, folder)) };
-  await parts.storage.putFile(video.key, files.part, video);
+  const pictures = await storePreviews(parts.storage, previews, files, { folder, signal });
+  const stored: JobFiles = { video, ...pictures };
+  await parts.storage.putFile(video.key, files.part, { ...video, signal });
   const { width, height, codec, hasAudio, durationSeconds } = info;
   const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files: stored };
   await complete(parts, job, result);

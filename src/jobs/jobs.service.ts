@@ -63,6 +63,8 @@ export interface JobsService {
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
   file(caller: Principal, id: string, variant: keyof JobFiles): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
+  /** An address at the store that anybody may read the file at for a while; undefined: files pass through us. */
+  link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;
   /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
   listDoubtful(): Promise<DoubtfulJob[]>;
   decide(id: string, decision: Decision): Promise<Job>;
@@ -71,9 +73,15 @@ export interface JobsService {
 }
 
 export function createJobsService(
-  parts: EngineParts & { cache: JobCache; draftJob: DraftJob; create: Create },
+  parts: EngineParts & {
+    cache: JobCache;
+    draftJob: DraftJob;
+    create: Create;
+    /** How long links to the store are valid; undefined: none are given out. */
+    linkSeconds: number | undefined;
+  },
 ): JobsService {
-  const { db, cache, storage, draftJob, create } = parts;
+  const { db, cache, storage, draftJob, create, linkSeconds } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
@@ -148,6 +156,10 @@ export function createJobsService(
       return file;
     },
     open: (file, range) => storage.open(file.key, range),
+    async link({ key, contentType }, shown) {
+      if (linkSeconds === undefined) return undefined;
+      return storage.link?.(key, { ...shown, contentType, expiresSeconds: linkSeconds });
+    },
     listDoubtful: () => listDoubtful(db, 1000),
     decide: (id, decision) => decide(parts, id, decision),
     countByStatus: () => countByStatus(db),

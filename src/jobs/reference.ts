@@ -59,12 +59,13 @@ export async function storeReference(
   }
   const contentType = imageType(data);
   if (!contentType) throw invalid('The reference image must be a JPEG, PNG or WebP file.');
-  const key = `references/${sha256(data)}.${contentType.slice('image/'.length)}`;
+  const hash = sha256(data);
+  const key = `references/${hash}.${contentType.slice('image/'.length)}`;
   if ((await parts.storage.size(key)) === undefined) {
     await mkdir(parts.tempDir, { recursive: true });
     const file = join(parts.tempDir, `${newId('req')}.reference`);
     await writeFile(file, data);
-    await parts.storage.putFile(key, file, { contentType });
+    await parts.storage.putFile(key, file, { contentType, sizeBytes: data.length, sha256: hash });
   }
   return { key, contentType };
 }

@@ -20,12 +20,12 @@ export async function storePreviews(
   storage: Storage,
   made: Previews,
   files: PreviewTargets,
-  folder: string,
+  { folder, signal }: { folder: string; signal: AbortSignal },
 ): Promise<Omit<JobFiles, 'video'>> {
   const keep = async (file: string, name: string, contentType: string): Promise<StoredFile> => {
     const key = `${folder}/${name}`;
     const stored = { key, sizeBytes: await sizeOf(file), sha256: await hashFile(file), contentType };
-    await storage.putFile(key, file, stored);
+    await storage.putFile(key, file, { ...stored, signal });
     return stored;
   };
   const stored: Omit<JobFiles, 'video'> = {};

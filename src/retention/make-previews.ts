@@ -49,7 +49,10 @@ export async function makePreviews(parts: PreviewParts, jobId: string, signal: A
       return noted === 'gone' ? 'left' : 'missing';
     }
     const made = await picture(parts.media, video, files, signal);
-    const stored = await storePreviews(parts.storage, lacking(made, has), files, folderOf(jobId, run));
+    const stored = await storePreviews(parts.storage, lacking(made, has), files, {
+      folder: folderOf(jobId, run),
+      signal,
+    });
     if (await parts.write((write) => addPreviews(write, jobId, stored))) {
       return made.source === 'placeholder' ? 'placeholder' : 'made';
     }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { readFileChunks } from './file-chunks.ts';
 import type { Chunks } from './storage.ts';
 
 export interface Hashed {
@@ -16,4 +18,8 @@ export async function hashOf(chunks: Chunks): Promise<Hashed> {
     sizeBytes += chunk.length;
   }
   return { sizeBytes, sha256: hash.digest('hex') };
+}
+
+export async function hashFile(path: string): Promise<string> {
+  return (await hashOf(readFileChunks(await open(path)))).sha256;
 }

@@ -1,22 +1,10 @@
-import {
-  access,
-  constants,
-  type FileHandle,
-  mkdir,
-  open,
-  opendir,
-  rename,
-  rm,
-  stat,
-  statfs,
-} from 'node:fs/promises';
+import { access, constants, mkdir, open, opendir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
 import { checkSize } from './check-file.ts';
+import { readFileChunks } from './file-chunks.ts';
 import { checkKey, checkPrefix, isKey } from './key.ts';
-import type { ByteRange, Storage, StoredObject } from './storage.ts';
-
-const CHUNK_BYTES = 64 * 1024;
+import type { Storage, StoredObject } from './storage.ts';
 
 /** Below this much free space the store counts as unable to take a video. */
 const MIN_FREE_BYTES = 64 * 1024 ** 2;
@@ -58,7 +46,7 @@ export async function openLocalStorage(root: string): Promise<Storage> {
       const file = await open(pathOf(key), 'r').catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? new AppError('content_not_found') : error;
       });
-      return readChunks(file, range ?? { start: 0, end: Infinity });
+      return readFileChunks(file, range);
     },
     async remove(key) {
       await rm(pathOf(key), { force: true });
@@ -70,32 +58,6 @@ export async function openLocalStorage(root: string): Promise<Storage> {
       if (bavail * bsize < MIN_FREE_BYTES) throw new Error('the disk is nearly full');
     },
   };
-}
-
-/** Reads on while the chunk before is being sent: two buffers take turns, and no third is ever needed. */
-async function* readChunks(file: FileHandle, { start, end }: ByteRange): AsyncGenerator<Buffer> {
-  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)] as const;
-  let position = start;
-  const read = async (turn: number) => {
-    const length = Math.min(CHUNK_BYTES, end + 1 - position);
-    const buffer = buffers[turn % 2 === 0 ? 0 : 1];
-    const { bytesRead } = length > 0 ? await file.read(buffer, 0, length, position) : { bytesRead: 0 };
-    position += bytesRead;
-    return buffer.subarray(0, bytesRead);
-  };
-  let next: Promise<Buffer> | undefined;
-  try {
-    next = read(0);
-    for (let turn = 1; ; turn += 1) {
-      const chunk = await next;
-      if (chunk.length === 0) return;
-      next = read(turn);
-      yield chunk;
-    }
-  } finally {
-    await next?.catch(() => {});
-    await file.close();
-  }
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): undefined {

@@ -3,7 +3,7 @@ import type { S3Options } from './s3-client.ts';
 /** Why a bucket cannot be used and what to do, out of what the SDK threw. Names no credentials. */
 export function explainS3(error: unknown, { bucket, endpoint, region }: S3Options): string {
   const what = `The bucket ${bucket} at ${endpoint ?? `Amazon S3 in ${region}`} cannot be used`;
-  const { name, message, $metadata, $response } = error as SdkError;
+  const { name, code, message, $metadata, $response } = error as SdkError;
   const home = $response?.headers?.['x-amz-bucket-region'];
   if (home !== undefined && home !== region) return `${what}: it is in ${home}. Set S3_REGION=${home}.`;
   if (name === 'CredentialsProviderError') {
@@ -17,13 +17,13 @@ export function explainS3(error: unknown, { bucket, endpoint, region }: S3Option
     case 403:
       return `${what}: access is denied. Check the credentials, their permission to list the bucket, S3_REGION and the clock.`;
     case undefined:
-      return `${what}: the store does not answer (${message || name}). Check S3_ENDPOINT and the network.`;
+      return `${what}: the store does not answer (${name === 'AbortError' ? 'in time' : (code ?? message)}). Check S3_ENDPOINT and the network.`;
     default:
       return `${what}: the store answers with ${$metadata?.httpStatusCode} (${name}).`;
   }
 }
 
-interface SdkError extends Error {
+interface SdkError extends NodeJS.ErrnoException {
   $metadata?: { httpStatusCode?: number };
   $response?: { headers?: Record<string, string> };
 }

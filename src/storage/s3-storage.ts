@@ -15,6 +15,9 @@ import { createS3Client, type S3Options, statusOf } from './s3-client.ts';
 import { uploadFile } from './s3-upload.ts';
 import { type ByteRange, contentDisposition, type Storage, type StoredObject } from './storage.ts';
 
+/** Probes come every few seconds: those to a store that hangs must not pile up. */
+const CHECK_TIMEOUT_MS = 10_000;
+
 /** Objects of a bucket, under a prefix. Does not ask whether the bucket is there: `check` does. */
 export function createS3Storage(options: S3Options): Storage {
   const client = createS3Client(options);
@@ -74,7 +77,8 @@ export function createS3Storage(options: S3Options): Storage {
     },
     list,
     async check() {
-      await client.send(new HeadBucketCommand({ Bucket }));
+      const abortSignal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+      await client.send(new HeadBucketCommand({ Bucket }), { abortSignal });
     },
     // Signed with wall time, not with the app's clock: the store holds the link against its own.
     link: (key, { expiresSeconds, contentType, ...file }) =>
