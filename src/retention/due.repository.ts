@@ -59,14 +59,15 @@ function dueByTime(rules: RetentionRules, now: Date): RawBuilder<unknown> {
 
 /** The videos that go for their room after those of `due`: each one before which too many bytes are still there. */
 function dueByRoom(rules: RetentionRules): RawBuilder<unknown> {
-  const excess = sql`(select coalesce(sum(stored_bytes), 0) from jobs where finished_at is not null)
-    - (select coalesce(sum(stored_bytes), 0) from due) - ${rules.maxBytes}::bigint`;
+  const excess = sql`((select coalesce(sum(stored_bytes), 0) from jobs where finished_at is not null)
+    - (select coalesce(sum(stored_bytes), 0) from due) - ${rules.maxBytes}::bigint)`;
+  // Asked once before anything else: as long as there is room, no row is looked at.
   return sql`select id, owner_id, 'bytes' as rule, stored_bytes, finished_at from (
       select id, owner_id, stored_bytes, finished_at,
         sum(stored_bytes) over (order by trashed_at is null,
           case when trashed_at is null then ${AGED_AT} else trashed_at end, id rows unbounded preceding)
           - stored_bytes as sooner
-      from jobs where ${FREE} and ${mayMakeRoom(rules)} and id not in (select id from due)
+      from jobs where ${excess} > 0 and ${FREE} and ${mayMakeRoom(rules)} and id not in (select id from due)
     ) queued where sooner < ${excess}`;
 }
 
