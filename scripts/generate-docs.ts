@@ -12,6 +12,7 @@ import type { JobsService } from '../src/jobs/jobs.service.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
+import type { Retention } from '../src/retention/retention.ts';
 import { createHttp } from '../src/routes.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
 import { createMetrics } from '../src/system/metrics.ts';
@@ -168,6 +169,7 @@ async function openApi(): Promise<object> {
     clock: systemClock,
     assets: {} as AssetsService,
     jobs: {} as JobsService,
+    retention: {} as Retention,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

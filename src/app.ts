@@ -25,6 +25,8 @@ import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
@@ -35,6 +37,8 @@ export interface App {
   server: Server;
   engine: EngineRunner;
   jobs: JobsService;
+  retention: Retention;
+  upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -139,6 +143,8 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
   const changed = (id: string, stage: string | undefined) => {
@@ -165,6 +171,7 @@ export async function createApp({
     clock,
     assets,
     jobs,
+    retention,
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),
@@ -181,6 +188,8 @@ export async function createApp({
     server,
     engine,
     jobs,
+    retention,
+    upkeep,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -194,6 +203,8 @@ export async function createApp({
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
+        upkeep.start();
+        lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
       return addressOf(server, config.http.host);

@@ -18,6 +18,8 @@ import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
+import type { Retention } from './retention/retention.ts';
+import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
@@ -29,6 +31,7 @@ export interface HttpParts {
   clock: Clock;
   assets: AssetsService;
   jobs: JobsService;
+  retention: Retention;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -68,6 +71,9 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     { prefix: '/api/v1' },
   );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
+    prefix: '/api/v1/admin',
+  });
+  await server.register(async (scope: Server) => registerRetentionRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
   await server.register(

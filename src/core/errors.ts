@@ -30,6 +30,7 @@ export const ERRORS = {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',
   },
+  retention_running: { status: 409, message: 'A round of this kind is at work already.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },
   idempotency_key_reused: {
     status: 422,
