@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
@@ -166,6 +167,7 @@ async function openApi(): Promise<object> {
     logger: pino({ level: 'silent' }),
     clock: systemClock,
     jobs: {} as JobsService,
+    batches: { maxVideos: 0 } as BatchesService,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
@@ -20,6 +21,7 @@ import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
 import { removeAbandoned } from './jobs/partial-files.ts';
 import { findRunTimes, releasePolls } from './jobs/poll.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
+import { storeReference } from './jobs/reference.ts';
 import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
@@ -129,6 +131,16 @@ export async function createApp({
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
   const jobs = createJobsService({ ...parts, cache, draftJob, create });
+  const batches = createBatchesService({
+    ...parts,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
+    async takePicture(_caller, url) {
+      const { key, contentType } = await storeReference(parts, { url });
+      return { reference_key: key, reference_type: contentType, asset_id: null };
+    },
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -152,6 +164,7 @@ export async function createApp({
     logger: log,
     clock,
     jobs,
+    batches,
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),

@@ -27,6 +27,8 @@ export interface Config {
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
   aliases: Record<string, string>;
+  /** Most videos in one batch. */
+  batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
   /** Where programs are looked up (for ffmpeg). */
   executablePath: string;
@@ -116,6 +118,7 @@ export function loadConfig(env: Environment): Config {
     connections,
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
     executablePath: env['PATH'] ?? '',
     startedByNpm: env['npm_lifecycle_event'] !== undefined,

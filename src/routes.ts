@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import { registerBatchRoutes } from './batches/batches.routes.ts';
+import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
@@ -26,6 +28,7 @@ export interface HttpParts {
   logger: FastifyBaseLogger;
   clock: Clock;
   jobs: JobsService;
+  batches: BatchesService;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -60,6 +63,11 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
       registerModelRoutes(scope, { ...parts, guard });
     },
+    { prefix: '/api/v1' },
+  );
+  await server.register(
+    (scope: Server) =>
+      registerBatchRoutes(scope, { ...parts, guard, createLimit: limits.create, bodyLimitBytes }),
     { prefix: '/api/v1' },
   );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {

@@ -6,6 +6,7 @@ import { type Attempt, findLiveAttempt, moveAttempt, withdrawAttempt } from './a
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
 import { deleteJob, findJob, recordCancelOutcome, type SettledCancel } from './jobs.repository.ts';
+import { moveJobs } from './move-many.repository.ts';
 import { moveJob } from './moves.repository.ts';
 import { isPastGrace, look } from './reconcile.ts';
 
@@ -49,6 +50,15 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
     );
     return cancelled;
   }
+}
+
+/**
+ * Cancels those of the jobs that wait for their turn, all at once: nothing was asked of any provider. Returns them; the
+ * others are left as they are.
+ */
+export function cancelQueued(parts: Pick<EngineParts, 'write'>, ids: readonly string[]): Promise<Job[]> {
+  const changes = { cancel_outcome: 'not_started', charged_micros: 0, estimated_at: null } as const;
+  return parts.write((write) => moveJobs(write, ids, 'cancel', changes));
 }
 
 /** The task behind it: asks until the upstream has said what came of it. */

@@ -1,0 +1,131 @@
+import type { Principal } from '../accounts/principal.ts';
+import { AppError } from '../core/errors.ts';
+import { asObject } from '../core/json.ts';
+import { nativeField } from '../http/errors.ts';
+import { refuseUnstorable } from '../jobs/create-body.ts';
+import type { DraftJob, VideoWishes } from '../jobs/draft-job.ts';
+import type { Job } from '../jobs/job.ts';
+import type { CreateBody } from '../jobs/jobs.schemas.ts';
+import type { Placed } from '../jobs/new-job.ts';
+import type { BatchDefaults, BatchItem, BatchRequest, ItemProblem } from './batch.ts';
+import type { SchemaCheck } from './schema-check.ts';
+
+/** A problem and the item that has it, as the answer lists them. */
+export interface NamedProblem extends ItemProblem {
+  index: number;
+  line?: number;
+}
+
+/** A video of a batch that can be created, but for its picture. */
+export interface JudgedItem {
+  job: Job;
+  /** Its reference image as the client names it. */
+  picture: string | undefined;
+  line: number | undefined;
+}
+
+export interface Judge {
+  draftJob: DraftJob;
+  check: SchemaCheck<CreateBody>;
+  maxVideos: number;
+}
+
+/**
+ * Drafts every video of a batch. Throws `invalid_batch` that names each one that could not be created on its own, with
+ * all that is wrong with it.
+ */
+export function judgeItems(
+  { draftJob, check, maxVideos }: Judge,
+  caller: Principal,
+  { items, defaults, webhookUrl }: BatchRequest,
+  batchId?: string,
+): JudgedItem[] {
+  if (items.length === 0 || items.length > maxVideos) throw wrongNumber(items.length, maxVideos);
+  const common = oneName(defaults ?? {});
+  const problems: NamedProblem[] = [];
+  const judged = items.map((item, index) => {
+    const placed = batchId === undefined ? {} : { batch_id: batchId, batch_index: index };
+    const found = judge(item, placed);
+    if (!Array.isArray(found)) return found;
+    problems.push(...found.map((problem) => named(problem, index, item.line)));
+    return undefined;
+  });
+  if (problems.length > 0) throw refusal(problems, items.length);
+  return judged.filter((item) => item !== undefined);
+
+  function judge(item: BatchItem, placed: Placed): JudgedItem | ItemProblem[] {
+    if (item.problem) return [item.problem];
+    const video = merge(common, item);
+    if (!video) return [{ code: 'invalid_request', message: 'A video must be an object.' }];
+    if (!check.passes(video)) return check.problems();
+    try {
+      refuseUnstorable(video, []);
+      const job = draftJob(caller, wishesFor(video, webhookUrl), { placed });
+      return { job, picture: video.inputReference, line: item.line };
+    } catch (error) {
+      return [problemOf(error)];
+    }
+  }
+}
+
+export function named(problem: ItemProblem, index: number, line: number | undefined): NamedProblem {
+  return { index, ...(line === undefined ? {} : { line }), ...problem };
+}
+
+/** What is wrong with an item, out of what was thrown about it. Throws what says nothing about an item. */
+export function problemOf(error: unknown): ItemProblem {
+  if (!(error instanceof AppError) || error.status >= 500) throw error;
+  const { code, message, param } = error;
+  const field = nativeField(param);
+  return { code, message, ...(field === undefined ? {} : { field }) };
+}
+
+export function refusal(problems: readonly NamedProblem[], total: number): AppError {
+  const count = new Set(problems.map(({ index }) => index)).size;
+  const [first] = problems;
+  const place = first?.line === undefined ? `videos[${first?.index}]` : `line ${first.line}`;
+  return new AppError('invalid_batch', {
+    message: `Nothing was created: ${count} of ${total} videos ${count === 1 ? 'is' : 'are'} not valid. The first, ${place}: ${first?.message}`,
+    details: { items: problems },
+  });
+}
+
+function wrongNumber(given: number, limit: number): AppError {
+  const has = given === 0 ? 'this one has none' : 'this one has more';
+  return new AppError('invalid_batch', {
+    message: `A batch has 1 to ${limit} videos; ${has}.`,
+    details: { limit },
+    param: 'videos',
+  });
+}
+
+/** An item with what it leaves to the defaults. Lists and objects are replaced, not joined. */
+function merge(common: BatchDefaults, { value, customId }: BatchItem): Record<string, unknown> | undefined {
+  const own = asObject(value);
+  if (!own) return undefined;
+  const video = { ...common, ...oneName(own) };
+  if (customId === undefined) return video;
+  const metadata = 'metadata' in video ? video.metadata : {};
+  return {
+    ...video,
+    metadata: asObject(metadata) ? { ...(metadata as object), custom_id: customId } : metadata,
+  };
+}
+
+/** One name for what has two: an item's `aspect_ratio` is to win over the defaults' `aspectRatio`. */
+function oneName<Fields extends object>(fields: Fields): Fields {
+  if (!('aspect_ratio' in fields)) return fields;
+  const { aspect_ratio: aspectRatio, ...rest } = fields;
+  return { aspectRatio, ...rest } as Fields;
+}
+
+function wishesFor(video: CreateBody, webhookUrl: string | undefined): VideoWishes {
+  const { duration, aspectRatio, aspect_ratio: _same, inputReference, ...rest } = video;
+  return {
+    ...rest,
+    seconds: duration,
+    aspectRatio,
+    hasReference: inputReference !== undefined,
+    webhookUrl: rest.webhookUrl ?? webhookUrl,
+  };
+}
