@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { AssetsService } from '../src/assets/assets.service.ts';
 import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
@@ -166,6 +167,7 @@ async function openApi(): Promise<object> {
     version: (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,
     logger: pino({ level: 'silent' }),
     clock: systemClock,
+    assets: {} as AssetsService,
     jobs: {} as JobsService,
     batches: { maxVideos: 0 } as BatchesService,
     catalog: createCatalog({ connections: [] }),

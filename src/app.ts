@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { createAssetsService } from './assets/assets.service.ts';
 import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { StartError } from './start-error.ts';
-import { createOutbound } from './core/outbound.ts';
+import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
 import { createCreate } from './jobs/create-job.ts';
@@ -21,7 +22,6 @@ import { createJobsService, type JobsService } from './jobs/jobs.service.ts';
 import { removeAbandoned } from './jobs/partial-files.ts';
 import { findRunTimes, releasePolls } from './jobs/poll.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
-import { storeReference } from './jobs/reference.ts';
 import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
@@ -54,6 +54,8 @@ export interface AppOptions {
   /** Tests bring their own; everything in the app takes time from it. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
+  /** Asks for the addresses of hosts that users name; the system's when left out. */
+  lookup?: Lookup;
 }
 
 /** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
@@ -89,6 +91,13 @@ export async function createApp({
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
   await adoptAdminKey(db, apiKey, new Date(clock.now()));
+
+  const untrusted = createOutbound({
+    allowPrivate: config.assets.allowPrivate,
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  });
+  lifecycle.onStop('untrusted outbound', () => untrusted.close());
+  const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
 
   const connections = createConnections(config, { clock, media, outbound });
   const catalog = createCatalog({
@@ -130,16 +139,13 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
-  const jobs = createJobsService({ ...parts, cache, draftJob, create });
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create });
   const batches = createBatchesService({
     ...parts,
+    assets,
     draftJob,
     create,
     maxVideos: config.batchMaxVideos,
-    async takePicture(_caller, url) {
-      const { key, contentType } = await storeReference(parts, { url });
-      return { reference_key: key, reference_type: contentType, asset_id: null };
-    },
   });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
@@ -163,6 +169,7 @@ export async function createApp({
     version: await readVersion(),
     logger: log,
     clock,
+    assets,
     jobs,
     batches,
     catalog,

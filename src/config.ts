@@ -30,6 +30,7 @@ export interface Config {
   /** Most videos in one batch. */
   batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
+  assets: { allowPrivate: boolean };
   /** Where programs are looked up (for ffmpeg). */
   executablePath: string;
   /** Whether npm started us: then the process ends when npm is gone. */
@@ -120,6 +121,7 @@ export function loadConfig(env: Environment): Config {
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
     batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
     executablePath: env['PATH'] ?? '',
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });

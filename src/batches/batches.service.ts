@@ -1,10 +1,11 @@
 import type { Principal } from '../accounts/principal.ts';
+import type { AssetsService } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listBatchEvents } from '../events/events.repository.ts';
 import type { ClientRetry } from '../jobs/client-retry.ts';
-import type { Create, Created, Draft } from '../jobs/create-job.ts';
+import type { Create, Created } from '../jobs/create-job.ts';
 import type { DraftJob } from '../jobs/draft-job.ts';
 import type { EngineParts } from '../jobs/engine.ts';
 import type { Job } from '../jobs/job.ts';
@@ -23,7 +24,7 @@ import { type CancelOutcomes, cancelOpen } from './cancel-batch.ts';
 import { judgeItems } from './judge-items.ts';
 import { draftRetry } from './retry-batch.ts';
 import type { SchemaCheck } from './schema-check.ts';
-import { type TakePicture, takePictures } from './take-pictures.ts';
+import { takePictures } from './take-pictures.ts';
 
 /** Jobs that a batch shows in full; the others are in the list of videos. */
 const SHOWN_JOBS = 100;
@@ -54,7 +55,7 @@ export interface BatchesService {
 export interface BatchesParts extends EngineParts {
   draftJob: DraftJob;
   create: Create;
-  takePicture: TakePicture;
+  assets: AssetsService;
   maxVideos: number;
 }
 
@@ -83,10 +84,14 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
           };
           const items = judgeItems({ draftJob, check, maxVideos }, caller, request, batch.id);
           // Only now: a batch that is refused for anything else fetches nothing.
-          await takePictures(parts.takePicture, caller, items);
+          await takePictures(parts.assets, caller, items);
           const jobs = items.map(({ job }) => job);
-          const before: Draft['before'] = (tx) => insertBatch(tx, batch, jobs.length);
-          return { id: batch.id, jobs, body: createdBody(batch, jobs), before };
+          return {
+            id: batch.id,
+            jobs,
+            body: createdBody(batch, jobs),
+            before: (tx) => insertBatch(tx, batch, jobs.length),
+          };
         },
       }),
     dryRun: (caller, request, check) =>

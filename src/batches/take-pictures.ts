@@ -1,13 +1,9 @@
 import pLimit from 'p-limit';
 import type { Principal } from '../accounts/principal.ts';
-import type { Job } from '../jobs/job.ts';
+import type { AssetsService } from '../assets/assets.service.ts';
+import { parseImageText } from '../assets/image-input.ts';
+import { referenceOf } from '../jobs/reference.ts';
 import { type JudgedItem, named, problemOf, refusal } from './judge-items.ts';
-
-/** A reference image in storage, as jobs name it. */
-export type Picture = Pick<Job, 'reference_key' | 'reference_type' | 'asset_id'>;
-
-/** Checks and stores an image that a client names by asset id, address or data URL. Throws `AppError` for a bad one. */
-export type TakePicture = (caller: Principal, input: string) => Promise<Picture>;
 
 /** Images fetched and checked at a time. */
 const AT_ONCE = 4;
@@ -17,7 +13,7 @@ const AT_ONCE = 4;
  * names the items of every image that cannot be used.
  */
 export async function takePictures(
-  take: TakePicture,
+  assets: Pick<AssetsService, 'take'>,
   caller: Principal,
   items: readonly JudgedItem[],
 ): Promise<void> {
@@ -29,7 +25,7 @@ export async function takePictures(
   const taking = [...users].map(([input, indexes]) =>
     limit(async () => {
       try {
-        const picture = await take(caller, input);
+        const picture = referenceOf(await assets.take(caller, parseImageText(input)));
         for (const index of indexes) Object.assign(items[index]?.job ?? {}, picture);
         return [];
       } catch (error) {

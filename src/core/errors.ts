@@ -25,6 +25,7 @@ export const ERRORS = {
   job_not_found: { status: 404, message: 'There is no such video.' },
   batch_not_found: { status: 404, message: 'There is no such batch.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
+  asset_not_found: { status: 404, message: 'There is no such asset.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
   batch_already_finished: { status: 409, message: 'All videos of the batch have ended already.' },
