@@ -1,6 +1,7 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName = 'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
+export type BenchmarkName =
+  'get-job' | 'create' | 'batch' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
 
 interface Entry {
   /** One line for the help. */
@@ -19,6 +20,11 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   create: {
     about: 'POST /api/v1/videos, durably, against a bare route with three INSERTs in a transaction',
     load: () => import('./create.ts'),
+  },
+  batch: {
+    about:
+      'POST /api/v1/videos/batch with 10, 100 and 1,000 videos, durably, against one INSERT of the same rows',
+    load: () => import('./batch.ts'),
   },
   list: {
     about: 'every filter and sort of the list over 1,000,000 jobs (quick: 100,000), in the database',
