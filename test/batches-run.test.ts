@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import {
   batchEvents,
@@ -98,11 +99,11 @@ test('a thousand that wait are cancelled in one go, each with its event, without
   const { batchId, jobIds } = await createBatch(app.admin, { videos });
   // Remembered, so that the cancellation has to tell this process of the change.
   expect((await app.admin.get(jobIds[500] ?? '')).status).toBe('pending');
-  const startedAt = performance.now();
   const { outcomes, batch } = dataOf<Cancelled>(await cancel(app, batchId));
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
   expect(outcomes).toEqual({ ...NOTHING, not_started: 1000 });
   expect(batch.status).toBe('cancelled');
+  const writers = await sql`select distinct xmin::text from jobs`.execute(app.db);
+  expect(writers.rows).toHaveLength(1);
   expect((await app.admin.get(jobIds[500] ?? '')).status).toBe('cancelled');
   const events = await app.db.selectFrom('events').select('type').where('job_id', 'is not', null).execute();
   expect(events.filter(({ type }) => type === 'job.cancelled')).toHaveLength(1000);
