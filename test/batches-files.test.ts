@@ -175,6 +175,12 @@ test.each<[string, string, string, [number, number, string, string | undefined][
       [6, 7, 'unknown_field', 'more'],
     ],
   ],
+  [
+    'a picture in the OpenAI words that is no asset',
+    JSON.stringify({ body: { prompt: 'x', input_reference: { file_id: 'asset_nobody' } } }),
+    JSONL,
+    [[0, 1, 'asset_not_found', 'inputReference']],
+  ],
 ])('%s: each is named by its line, and nothing is stored', async (_what, file, type, expected) => {
   const before = await countRows(shared());
   const response = await post(shared().admin, file, { type });

@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { batchEvents, countRows, createBatch, dataOf, getBatch, post, refusalOf } from './batch-requests.ts';
 import { createTestApp, SMALL, useTestApp } from './create-test-app.ts';
+import { picture } from './images.ts';
 
 const shared = useTestApp();
 
@@ -143,27 +146,76 @@ test('a dry run stores and fetches nothing, and tells exactly what is created th
   expect(refusalOf(bad).code).toBe('invalid_batch');
 });
 
-const PIXEL =
-  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+/** A server of one picture that counts how often, and how often at once, it is asked. */
+async function startPictures(): Promise<{ url: string; seen: string[]; most: () => number }> {
+  const data = await picture('png', 32, 16);
+  const seen: string[] = [];
+  let now = 0;
+  let most = 0;
+  const server = createServer((request, response) => {
+    seen.push(request.url ?? '');
+    most = Math.max(most, (now += 1));
+    setImmediate(() => {
+      now -= 1;
+      const isThere = request.url !== '/gone.png';
+      response.writeHead(isThere ? 200 : 404, { 'content-type': 'image/png' }).end(isThere ? data : '');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, most: () => most };
+}
 
-test('a reference image that several share is taken once; a bad one names its items and nothing is created', async () => {
-  const app = await createTestApp();
-  const videos = [SMALL, { ...SMALL, inputReference: PIXEL }, { ...SMALL, inputReference: PIXEL }];
-  const { jobs } = await createBatch(app.admin, { videos });
-  expect(jobs[1]?.inputReference).toMatch(/^asset_/);
-  expect(jobs.map((job) => job.inputReference)).toEqual([
-    null,
-    jobs[1]?.inputReference,
-    jobs[1]?.inputReference,
+test('a reference image that several share is fetched once, a few at a time; a fit is of each video', async () => {
+  const app = await createTestApp({ ASSET_ALLOW_PRIVATE: 'true' });
+  const { url, seen, most } = await startPictures();
+  const { jobs } = await createBatch(app.admin, {
+    defaults: { ...SMALL, referenceFit: 'cover' },
+    videos: [
+      {},
+      { inputReference: `${url}/0.png` },
+      { inputReference: `${url}/0.png` },
+      { inputReference: `${url}/0.png`, resolution: '128x64' },
+      ...Array.from({ length: 6 }, (_, index) => ({ inputReference: `${url}/${index + 1}.png` })),
+    ],
+  });
+  const [none, first, second, other, ...rest] = jobs.map((job) => job.inputReference);
+  expect(none).toBeNull();
+  expect(first).toMatch(/^asset_/);
+  expect(second).toBe(first);
+  expect(other).not.toBe(first);
+  // The same bytes from other places are the same picture.
+  expect(new Set(rest)).toEqual(new Set([first]));
+  expect(seen.filter((path) => path === '/0.png')).toHaveLength(2);
+  expect(seen).toHaveLength(8);
+  expect(most()).toBeLessThanOrEqual(4);
+  const sizes = await app.db.selectFrom('assets').select(['width', 'height']).orderBy('width').execute();
+  expect(sizes).toEqual([
+    { width: 64, height: 64 },
+    { width: 128, height: 64 },
   ]);
+});
+
+test('a picture that cannot be had names its items, and nothing is created', async () => {
+  const app = await createTestApp({ ASSET_ALLOW_PRIVATE: 'true' });
+  const { url, seen } = await startPictures();
+  const gone = { ...SMALL, inputReference: `${url}/gone.png` };
   const before = await countRows(app);
-  const bad = { ...SMALL, inputReference: 'asset_nobody' };
-  const refused = await post(app.admin, { videos: [bad, SMALL, bad] });
-  expect(refused.statusCode).toBe(400);
+  const refused = await post(app.admin, {
+    videos: [gone, SMALL, gone, { ...SMALL, inputReference: 'asset_nobody' }],
+  });
+  expect(refused.statusCode, refused.body).toBe(400);
   expect(refusalOf(refused).details?.items).toMatchObject([
-    { index: 0, code: 'asset_not_found', field: 'inputReference' },
-    { index: 2, code: 'asset_not_found', field: 'inputReference' },
+    { index: 0, code: 'invalid_reference', field: 'inputReference' },
+    { index: 2, code: 'invalid_reference', field: 'inputReference' },
+    { index: 3, code: 'asset_not_found', field: 'inputReference' },
   ]);
+  // Refused for something else, nothing is fetched at all.
+  seen.length = 0;
+  await post(app.admin, { videos: [{ ...SMALL, inputReference: `${url}/1.png` }, { prompt: '' }] });
+  expect(seen).toEqual([]);
+  const alone = await post(app.admin, { videos: [{ ...SMALL, referenceFit: 'cover' }] });
+  expect(refusalOf(alone).details?.items).toMatchObject([{ index: 0, field: 'referenceFit' }]);
   expect(await countRows(app)).toEqual(before);
 });
 

@@ -48,7 +48,7 @@ export function createBatchReader(server: Server, options: BatchBodyOptions) {
     if (!body)
       throw new AppError('invalid_request', { message: 'The body must be a JSON object or a file.' });
     const { videos, ...envelope } = checked(body);
-    return { ...envelope, items: videos.map((value) => ({ value })) };
+    return { ...envelope, items: videos.slice(0, limit).map((value) => ({ value })) };
   }
 
   async function readUpload({ fields, files, fileFacts }: Form): Promise<BatchRequest> {

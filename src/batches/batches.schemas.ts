@@ -5,6 +5,8 @@ import { BATCH_STATUSES } from './batch.ts';
 
 const strict = { additionalProperties: false } as const;
 const Time = Type.String({ format: 'date-time' });
+/** What PostgreSQL can be asked about. */
+const NO_NUL = String.raw`^[^\u0000]*$`;
 const Count = Type.Integer({ minimum: 0 });
 
 const Defaults = Type.Partial(CreateBody, {
@@ -134,7 +136,7 @@ export const BatchSchema = Type.Object(
   { title: 'Batch' },
 );
 
-export const BatchId = Type.Object({ batchId: Type.String() });
+export const BatchId = Type.Object({ batchId: Type.String({ pattern: NO_NUL }) });
 
 export const GetBatchQuery = Type.Object(
   {
@@ -159,7 +161,7 @@ export const ListBatchesQuery = Type.Object(
       Type.String({ description: '`nextCursor` of the page before; instead of `page`.' }),
     ),
     status: Type.Optional(Type.String({ description: `Several by comma: ${BATCH_STATUSES.join(', ')}.` })),
-    q: Type.Optional(Type.String({ maxLength: 200, description: 'A part of the name.' })),
+    q: Type.Optional(Type.String({ maxLength: 200, pattern: NO_NUL, description: 'A part of the name.' })),
     from: Type.Optional(Type.String({ description: 'Created at or after: ISO 8601.' })),
     to: Type.Optional(Type.String({ description: 'Created at or before: ISO 8601.' })),
   },

@@ -33,9 +33,10 @@ export function readHeader(cells: readonly string[], required: readonly string[]
   if (unknown.length > 0) throw wrong(`The table has columns that do not exist: ${quoted(unknown)}`, unknown);
   const known = columns.filter((column) => column !== undefined);
   const places = known.map(({ field, key }) => (key === undefined ? field : METADATA + key));
-  const twice = places.filter((place, index) => places.indexOf(place) !== index);
+  const seen = new Set<string>();
+  const twice = places.filter((place) => seen.size === seen.add(place).size);
   if (twice.length > 0) throw wrong(`The table has columns twice: ${quoted(twice)}`, twice);
-  const missing = required.filter((name) => !places.includes(name));
+  const missing = required.filter((name) => !seen.has(name));
   if (missing.length > 0) throw wrong(`The table lacks columns: ${quoted(missing)}`, missing);
   return known;
 }

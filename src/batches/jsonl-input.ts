@@ -57,7 +57,8 @@ function unwrap(wrapped: Record<string, unknown>, customIds: Set<string>): Batch
 
 /** The fields of OpenAI's create request by their names here; all others stay and are judged as they are. */
 function inNativeWords({ seconds, size, input_reference: picture, ...rest }: Record<string, unknown>) {
-  const reference = asObject(picture)?.['image_url'] ?? picture;
+  const { image_url: address, file_id: assetId } = asObject(picture) ?? {};
+  const reference = address ?? assetId ?? picture;
   const isNumber = typeof seconds === 'string' && /^\d+$/.test(seconds);
   return {
     ...rest,

@@ -1,12 +1,14 @@
 import type { Principal } from '../accounts/principal.ts';
+import type { ImageInput } from '../assets/image-input.ts';
 import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
 import { nativeField } from '../http/errors.ts';
-import { refuseUnstorable } from '../jobs/create-body.ts';
+import { readReference, refuseUnstorable } from '../jobs/create-body.ts';
 import type { DraftJob, VideoWishes } from '../jobs/draft-job.ts';
 import type { Job } from '../jobs/job.ts';
 import type { CreateBody } from '../jobs/jobs.schemas.ts';
 import type { Placed } from '../jobs/new-job.ts';
+import type { Scale } from '../media/image.ts';
 import type { BatchDefaults, BatchItem, BatchRequest, ItemProblem } from './batch.ts';
 import type { SchemaCheck } from './schema-check.ts';
 
@@ -16,11 +18,18 @@ export interface NamedProblem extends ItemProblem {
   line?: number;
 }
 
+/** A reference image that an item asks for, not looked at yet. */
+export interface WantedPicture {
+  input: ImageInput;
+  scale: Scale | undefined;
+  /** The same for the same picture in the same size. */
+  key: string;
+}
+
 /** A video of a batch that can be created, but for its picture. */
 export interface JudgedItem {
   job: Job;
-  /** Its reference image as the client names it. */
-  picture: string | undefined;
+  picture: WantedPicture | undefined;
   line: number | undefined;
 }
 
@@ -60,8 +69,9 @@ export function judgeItems(
     if (!check.passes(video)) return check.problems();
     try {
       refuseUnstorable(video, []);
+      const input = readReference(video, undefined);
       const job = draftJob(caller, wishesFor(video, webhookUrl), { placed });
-      return { job, picture: video.inputReference, line: item.line };
+      return { job, picture: input && pictureFor(video, input, job), line: item.line };
     } catch (error) {
       return [problemOf(error)];
     }
@@ -104,6 +114,8 @@ function merge(common: BatchDefaults, { value, customId }: BatchItem): Record<st
   const own = asObject(value);
   if (!own) return undefined;
   const video = { ...common, ...oneName(own) };
+  // A default for pictures is nothing to those that have none; said by the video itself it is a mistake.
+  if (video.inputReference === undefined && !('referenceFit' in own)) delete video.referenceFit;
   if (customId === undefined) return video;
   const metadata = 'metadata' in video ? video.metadata : {};
   return {
@@ -120,7 +132,7 @@ function oneName<Fields extends object>(fields: Fields): Fields {
 }
 
 function wishesFor(video: CreateBody, webhookUrl: string | undefined): VideoWishes {
-  const { duration, aspectRatio, aspect_ratio: _same, inputReference, ...rest } = video;
+  const { duration, aspectRatio, aspect_ratio: _same, inputReference, referenceFit: _later, ...rest } = video;
   return {
     ...rest,
     seconds: duration,
@@ -128,4 +140,13 @@ function wishesFor(video: CreateBody, webhookUrl: string | undefined): VideoWish
     hasReference: inputReference !== undefined,
     webhookUrl: rest.webhookUrl ?? webhookUrl,
   };
+}
+
+function pictureFor(
+  { inputReference, referenceFit: fit }: CreateBody,
+  input: ImageInput,
+  { width, height }: Job,
+): WantedPicture {
+  const scale = fit && { width, height, fit };
+  return { input, scale, key: `${scale ? `${fit} ${width}x${height}` : 'as it is'} ${inputReference}` };
 }

@@ -4,12 +4,15 @@ import { toPublicError } from '../http/errors.ts';
 import type { Server } from '../http/server.ts';
 import type { ItemProblem } from './batch.ts';
 
+/** A thing that is wrong in more ways than these is something else altogether. */
+const SHOWN = 20;
+
 type Problems = FastifySchemaValidationError[];
 
 /** A schema that is applied by hand, by the same rules and with the same words as the body of a route. */
 export interface SchemaCheck<Value> {
   passes(value: unknown): value is Value;
-  /** After a value that did not pass: all that is wrong with it. */
+  /** After a value that did not pass: what is wrong with it, up to a readable number. */
   problems(): ItemProblem[];
   /** The same, as the server answers it for a whole body. */
   asRefusal(): Error;
@@ -23,7 +26,7 @@ export function schemaCheck<Value>(server: Server, schema: TSchema): SchemaCheck
   ) => boolean) & { errors?: Problems | null };
   return {
     passes: (value): value is Value => validate(value),
-    problems: () => (validate.errors ?? []).map(problemOf),
+    problems: () => (validate.errors ?? []).slice(0, SHOWN).map(problemOf),
     asRefusal: () => Object.assign(new Error('not valid'), { validation: validate.errors ?? [] }),
   };
 }

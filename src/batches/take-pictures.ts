@@ -1,15 +1,15 @@
 import pLimit from 'p-limit';
 import type { Principal } from '../accounts/principal.ts';
 import type { AssetsService } from '../assets/assets.service.ts';
-import { parseImageText } from '../assets/image-input.ts';
 import { referenceOf } from '../jobs/reference.ts';
-import { type JudgedItem, named, problemOf, refusal } from './judge-items.ts';
+import { type JudgedItem, named, problemOf, refusal, type WantedPicture } from './judge-items.ts';
 
 /** Images fetched and checked at a time. */
 const AT_ONCE = 4;
 
 /**
- * Attaches the reference images of all items; one that several items share is taken once. Throws `invalid_batch` that
+ * Attaches the reference images of all items; one that several items want in the same
+ * size is taken once. Throws `invalid_batch` that
  * names the items of every image that cannot be used.
  */
 export async function takePictures(
@@ -17,15 +17,18 @@ export async function takePictures(
   caller: Principal,
   items: readonly JudgedItem[],
 ): Promise<void> {
-  const users = new Map<string, number[]>();
+  const wanted = new Map<string, { picture: WantedPicture; indexes: number[] }>();
   for (const [index, { picture }] of items.entries()) {
-    if (picture !== undefined) users.set(picture, [...(users.get(picture) ?? []), index]);
+    if (!picture) continue;
+    const known = wanted.get(picture.key);
+    if (known) known.indexes.push(index);
+    else wanted.set(picture.key, { picture, indexes: [index] });
   }
   const limit = pLimit(AT_ONCE);
-  const taking = [...users].map(([input, indexes]) =>
+  const taking = [...wanted.values()].map(({ picture: { input, scale }, indexes }) =>
     limit(async () => {
       try {
-        const picture = referenceOf(await assets.take(caller, parseImageText(input)));
+        const picture = referenceOf(await assets.take(caller, input, { scale }));
         for (const index of indexes) Object.assign(items[index]?.job ?? {}, picture);
         return [];
       } catch (error) {

@@ -133,7 +133,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
   return async (caller, request) => {
     const { fingerprint, isRetry } = request.retry;
     if (isRetry) await underway.get(fingerprint)?.catch(() => {});
-    const creating = createNow(caller, request);
+    const creating = createNow(caller, request).catch(unlessAssetGone);
     underway.set(fingerprint, creating);
     try {
       return await creating;
@@ -144,6 +144,14 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
 }
 
 class KeyTaken extends Error {}
+
+/** An asset may be deleted between the look at it and the commit of what starts from it. */
+function unlessAssetGone(error: unknown): never {
+  const { constraint } = error as { constraint?: unknown };
+  if (constraint === 'jobs_asset_id_fkey')
+    throw new AppError('asset_not_found', { param: 'input_reference' });
+  throw error;
+}
 
 /** The id that an answer names, in either API. */
 function idIn(body: string): string {

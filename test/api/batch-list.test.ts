@@ -108,6 +108,7 @@ test.each([
   ['limit=101', 'limit', 'invalid_request'],
   ['page=1000&limit=100', 'page', 'invalid_request'],
   ['model=x', 'model', 'unknown_field'],
+  ['q=%00', 'q', 'invalid_request'],
 ])('%s: 400 that names %s', async (query, field, code) => {
   const response = await shared().admin.request('GET', `/api/v1/batches?${query}`);
   expect(response.statusCode).toBe(400);
