@@ -51,7 +51,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
       const { filter, page } = readBatchListQuery(request.query);
       const caller = callerOf(request);
       const count = await batches.count(caller, filter);
-      const found = await batches.list(caller, filter, page);
+      const found = await batches.list(caller, filter, page, count);
       return {
         success: true as const,
         data: found.batches.map((batch) => viewBatch(batch)),

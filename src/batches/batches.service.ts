@@ -31,6 +31,7 @@ const SHOWN_JOBS = 100;
 
 type Filter = Omit<BatchFilter, 'ownerId' | 'id'>;
 type Check = SchemaCheck<CreateBody>;
+type BatchTotal = Awaited<ReturnType<typeof countBatches>>;
 
 /** Everything about batches. What is not the caller's is `batch_not_found`. */
 export interface BatchesService {
@@ -43,8 +44,9 @@ export interface BatchesService {
   /** The latest try of each of the first items. */
   items(batch: BatchSummary): Promise<Job[]>;
   itemIds(batch: BatchSummary): Promise<string[]>;
-  list(caller: Principal, filter: Filter, page: BatchPageRequest): Promise<BatchPage>;
-  count(caller: Principal, filter: Filter): Promise<{ total: number; isEstimate: boolean }>;
+  /** `known`, the total of the same filter, may spare a search. */
+  list(caller: Principal, filter: Filter, page: BatchPageRequest, known?: BatchTotal): Promise<BatchPage>;
+  count(caller: Principal, filter: Filter): Promise<BatchTotal>;
   /** Cancels what is open. Throws `batch_already_finished`. */
   cancel(caller: Principal, id: string): Promise<CancelOutcomes>;
   /** Creates new tries of what failed or was cancelled. Throws `nothing_to_retry`. */
@@ -105,7 +107,8 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
     },
     items: ({ id }) => findItems(db, id, SHOWN_JOBS),
     itemIds: ({ id }) => findItemIds(db, id),
-    list: (caller, filter, page) => pageBatches(db, { ...filter, ownerId: caller.userId }, page),
+    list: (caller, filter, page, known) =>
+      pageBatches(db, { ...filter, ownerId: caller.userId }, page, known),
     count: (caller, filter) => countBatches(db, { ...filter, ownerId: caller.userId }),
     async cancel(caller, id) {
       await owned(caller, id);

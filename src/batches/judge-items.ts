@@ -1,8 +1,6 @@
 import type { Principal } from '../accounts/principal.ts';
 import type { ImageInput } from '../assets/image-input.ts';
-import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
-import { nativeField } from '../http/errors.ts';
 import { readReference, refuseUnstorable } from '../jobs/create-body.ts';
 import type { DraftJob, VideoWishes } from '../jobs/draft-job.ts';
 import type { Job } from '../jobs/job.ts';
@@ -10,13 +8,8 @@ import type { CreateBody } from '../jobs/jobs.schemas.ts';
 import type { Placed } from '../jobs/new-job.ts';
 import type { Scale } from '../media/image.ts';
 import type { BatchDefaults, BatchItem, BatchRequest, ItemProblem } from './batch.ts';
+import { named, type NamedProblem, problemOf, refusal, wrongNumber } from './item-problems.ts';
 import type { SchemaCheck } from './schema-check.ts';
-
-/** A problem and the item that has it, as the answer lists them. */
-export interface NamedProblem extends ItemProblem {
-  index: number;
-  line?: number;
-}
 
 /** A reference image that an item asks for, not looked at yet. */
 export interface WantedPicture {
@@ -76,37 +69,6 @@ export function judgeItems(
       return [problemOf(error)];
     }
   }
-}
-
-export function named(problem: ItemProblem, index: number, line: number | undefined): NamedProblem {
-  return { index, ...(line === undefined ? {} : { line }), ...problem };
-}
-
-/** What is wrong with an item, out of what was thrown about it. Throws what says nothing about an item. */
-export function problemOf(error: unknown): ItemProblem {
-  if (!(error instanceof AppError) || error.status >= 500) throw error;
-  const { code, message, param } = error;
-  const field = nativeField(param);
-  return { code, message, ...(field === undefined ? {} : { field }) };
-}
-
-export function refusal(problems: readonly NamedProblem[], total: number): AppError {
-  const count = new Set(problems.map(({ index }) => index)).size;
-  const [first] = problems;
-  const place = first?.line === undefined ? `videos[${first?.index}]` : `line ${first.line}`;
-  return new AppError('invalid_batch', {
-    message: `Nothing was created: ${count} of ${total} videos ${count === 1 ? 'is' : 'are'} not valid. The first, ${place}: ${first?.message}`,
-    details: { items: problems },
-  });
-}
-
-function wrongNumber(given: number, limit: number): AppError {
-  const has = given === 0 ? 'this one has none' : 'this one has more';
-  return new AppError('invalid_batch', {
-    message: `A batch has 1 to ${limit} videos; ${has}.`,
-    details: { limit },
-    param: 'videos',
-  });
 }
 
 /** An item with what it leaves to the defaults. Lists and objects are replaced, not joined. */

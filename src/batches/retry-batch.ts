@@ -8,7 +8,7 @@ import type { Job } from '../jobs/job.ts';
 import type { Batch } from './batch.ts';
 import { createdBody } from './batch-view.ts';
 import { findUnhappy, reopenBatch } from './batches.repository.ts';
-import { named, type NamedProblem, problemOf, refusal } from './judge-items.ts';
+import { named, type NamedProblem, problemOf, refusal } from './item-problems.ts';
 
 /**
  * Drafts a new try of every item whose latest one failed or was cancelled. Throws `nothing_to_retry`, also when another

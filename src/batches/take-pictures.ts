@@ -2,7 +2,8 @@ import pLimit from 'p-limit';
 import type { Principal } from '../accounts/principal.ts';
 import type { AssetsService } from '../assets/assets.service.ts';
 import { referenceOf } from '../jobs/reference.ts';
-import { type JudgedItem, named, problemOf, refusal, type WantedPicture } from './judge-items.ts';
+import { named, problemOf, refusal } from './item-problems.ts';
+import type { JudgedItem, WantedPicture } from './judge-items.ts';
 
 /** Images fetched and checked at a time. */
 const AT_ONCE = 4;

@@ -10,7 +10,7 @@ type Changes = Omit<UpdateObject<DB, 'jobs'>, 'id' | 'status' | 'stage' | 'updat
 /**
  * `moveJob` for many jobs that have not been offered to any upstream, in one statement. What somebody else is changing
  * right now is left out, not waited for: two that each hold some of the rows would wait for each other. Returns the
- * jobs that moved; the others are the caller's to take one by one.
+ * jobs that moved; the others are the caller's to take one by one. Some thousands at a time.
  */
 export async function moveJobs(
   write: Write,
