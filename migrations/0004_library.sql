@@ -93,7 +93,8 @@ create trigger jobs_parent_fixed before update of parent_id, root_id, depth, der
 create index jobs_root on jobs (root_id) where root_id is not null;
 create index jobs_parent_of on jobs (parent_id) where parent_id is not null;
 create index jobs_batch_open on jobs (batch_id) where batch_id is not null and finished_at is null;
-create index jobs_batch_items on jobs (batch_id, batch_index, created_at desc) where batch_id is not null;
+-- The latest try of an item is the deepest: each one comes from the one before.
+create index jobs_batch_items on jobs (batch_id, batch_index, depth desc) where batch_id is not null;
 create index jobs_collection on jobs (owner_id, collection_id, created_at desc, id desc)
   where collection_id is not null and deleted_at is null;
 create index jobs_collection_any on jobs (collection_id) where collection_id is not null;

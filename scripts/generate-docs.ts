@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
 import type { AssetsService } from '../src/assets/assets.service.ts';
+import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
@@ -170,6 +171,7 @@ async function openApi(): Promise<object> {
     assets: {} as AssetsService,
     jobs: {} as JobsService,
     retention: {} as Retention,
+    batches: { maxVideos: 0 } as BatchesService,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
 import { createAssetsService } from './assets/assets.service.ts';
+import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
@@ -147,6 +148,13 @@ export async function createApp({
   const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
+  const batches = createBatchesService({
+    ...parts,
+    assets,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -172,6 +180,7 @@ export async function createApp({
     assets,
     jobs,
     retention,
+    batches,
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),

@@ -31,6 +31,8 @@ export interface Config {
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
   aliases: Record<string, string>;
+  /** Most videos in one batch. */
+  batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
   assets: { allowPrivate: boolean };
   retention: RetentionRules;
@@ -124,6 +126,7 @@ export function loadConfig(env: Environment): Config {
     connections,
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
     retention: {

@@ -2,6 +2,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
+import { registerBatchRoutes } from './batches/batches.routes.ts';
+import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
@@ -32,6 +34,7 @@ export interface HttpParts {
   assets: AssetsService;
   jobs: JobsService;
   retention: Retention;
+  batches: BatchesService;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -68,6 +71,11 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerAssetRoutes(scope, { ...parts, guard, createLimit: limits.upload });
       registerModelRoutes(scope, { ...parts, guard });
     },
+    { prefix: '/api/v1' },
+  );
+  await server.register(
+    (scope: Server) =>
+      registerBatchRoutes(scope, { ...parts, guard, createLimit: limits.create, bodyLimitBytes }),
     { prefix: '/api/v1' },
   );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {

@@ -191,6 +191,7 @@ export const SETTINGS = {
     {},
   ),
   MAX_RUNNING: setting('Most videos in work at once, for each connection.', integer(1, 100_000), 5),
+  BATCH_MAX_VIDEOS: setting('Most videos in one batch.', integer(1, 1000), 10),
   JOB_DEADLINE: setting(
     'After this long in work a job counts as overdue and is asked for less often, in ms.',
     integer(1000, 7 * 24 * 60 * MINUTE_MS),

@@ -92,6 +92,7 @@ test('every npm command in the docs exists', async () => {
 const OTHER_NAMES = new Set([
   'ACCOUNT',
   'ASSET_ID',
+  'BATCH_ID',
   'DELETE',
   'ERRORS',
   'JOB_ID',

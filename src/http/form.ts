@@ -7,18 +7,22 @@ export interface Form {
   fields: Record<string, unknown>;
   /** Uploaded files by field. */
   files: Record<string, Buffer>;
+  /** What the client says about them, by field. */
+  fileFacts: Record<string, { filename: string; contentType: string }>;
 }
 
 /**
  * Reads a multipart body. `a[b]` becomes `{a: {b}}`, a repeated field an array of texts. Throws `invalid_multipart`,
  * `payload_too_large`.
  */
-export async function readForm(request: FastifyRequest): Promise<Form> {
-  const form: Form = { fields: {}, files: {} };
+export async function readForm(request: FastifyRequest, limits: { fileSize?: number } = {}): Promise<Form> {
+  const form: Form = { fields: {}, files: {}, fileFacts: {} };
   try {
-    for await (const part of request.parts()) {
-      if (part.type === 'file') form.files[part.fieldname] = await part.toBuffer();
-      else setField(form.fields, part.fieldname, part.value);
+    for await (const part of request.parts({ limits })) {
+      if (part.type === 'file') {
+        form.files[part.fieldname] = await part.toBuffer();
+        form.fileFacts[part.fieldname] = { filename: part.filename, contentType: part.mimetype };
+      } else setField(form.fields, part.fieldname, part.value);
     }
   } catch (error) {
     throw isKnown(error) ? error : new AppError('invalid_multipart', { cause: error });

@@ -85,7 +85,7 @@ function parseJson(text: string): unknown {
 }
 
 /** NUL and lone surrogates are no text: PostgreSQL refuses them, so they are refused here, with the field's name. */
-function refuseUnstorable(value: unknown, path: readonly string[]): void {
+export function refuseUnstorable(value: unknown, path: readonly string[]): void {
   if (typeof value === 'string') {
     if (path[0] !== 'prompt' && (value.includes('\u0000') || !value.isWellFormed())) {
       const param = path.join('.');
