@@ -14,11 +14,15 @@ function answer(status: number, json: unknown): UpstreamAnswer {
 describe('a create call', () => {
   it('carries the image in JSON where the dialect wants it', () => {
     const fields = { prompt: 'x' };
-    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS.generic).body))).toEqual({
-      prompt: 'x',
-      input_reference: { image_url: url },
-    });
-    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS['llm-gateway']).body))).toEqual({
+    expect(JSON.parse(String(createCall({ request: fields }, image, 'json', DIALECTS.generic).body))).toEqual(
+      {
+        prompt: 'x',
+        input_reference: { image_url: url },
+      },
+    );
+    expect(
+      JSON.parse(String(createCall({ request: fields }, image, 'json', DIALECTS['llm-gateway']).body)),
+    ).toEqual({
       prompt: 'x',
       image: url,
     });
@@ -27,7 +31,7 @@ describe('a create call', () => {
 
   it('carries everything as text and a file in a form', async () => {
     const { body, headers } = createCall(
-      { prompt: 'x', seed: 7, lora: { a: 1 }, none: null },
+      { request: { prompt: 'x', seed: 7, lora: { a: 1 }, none: null } },
       image,
       'multipart',
       DIALECTS.generic,
