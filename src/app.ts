@@ -4,12 +4,13 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { createAssetsService } from './assets/assets.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { StartError } from './start-error.ts';
-import { createOutbound } from './core/outbound.ts';
+import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
 import { createCreate } from './jobs/create-job.ts';
@@ -52,6 +53,8 @@ export interface AppOptions {
   /** Tests bring their own; everything in the app takes time from it. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
+  /** Asks for the addresses of hosts that users name; the system's when left out. */
+  lookup?: Lookup;
 }
 
 /** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
@@ -87,6 +90,13 @@ export async function createApp({
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
   await adoptAdminKey(db, apiKey, new Date(clock.now()));
+
+  const untrusted = createOutbound({
+    allowPrivate: config.assets.allowPrivate,
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  });
+  lifecycle.onStop('untrusted outbound', () => untrusted.close());
+  const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
 
   const connections = createConnections(config, { clock, media, outbound });
   const catalog = createCatalog({
@@ -128,7 +138,7 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
-  const jobs = createJobsService({ ...parts, cache, draftJob, create });
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -151,6 +161,7 @@ export async function createApp({
     version: await readVersion(),
     logger: log,
     clock,
+    assets,
     jobs,
     catalog,
     metrics,

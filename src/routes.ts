@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import type { AssetsService } from './assets/assets.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
@@ -11,7 +12,7 @@ import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
-import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
+import { MAX_IMAGE_BYTES } from './media/image.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
@@ -25,6 +26,7 @@ export interface HttpParts {
   version: string;
   logger: FastifyBaseLogger;
   clock: Clock;
+  assets: AssetsService;
   jobs: JobsService;
   catalog: Catalog;
   metrics: Metrics;
@@ -36,7 +38,7 @@ export interface HttpParts {
 export async function createHttp(parts: HttpParts): Promise<Server> {
   const { config, clock, metrics, logger } = parts;
   const { bodyLimitBytes, rateLimit, createLimit } = config.http;
-  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: REFERENCE_MAX_BYTES });
+  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES });
   metrics.observe(server);
   server.setErrorHandler(sendNativeError);
   server.setNotFoundHandler((request, reply) => {

@@ -156,6 +156,11 @@ export const SETTINGS = {
     24 * 60 * MINUTE_MS,
   ),
   BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
+  ASSET_ALLOW_PRIVATE: setting(
+    'Reference images may be fetched from private addresses too, such as an image host in your own network.',
+    flag,
+    false,
+  ),
   RATE_LIMIT_MAX: setting('Requests of one key in one window.', integer(1, 1_000_000_000), 1000),
   RATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
   CREATE_LIMIT_MAX: setting('Creating requests of one key in one window.', integer(1, 1_000_000_000), 60),

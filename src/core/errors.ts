@@ -13,6 +13,8 @@ export const ERRORS = {
   unsupported_duration: { status: 400, message: 'The model cannot make a video of this length.' },
   unsupported_input: { status: 400, message: 'The model does not take this input.' },
   invalid_reference: { status: 400, message: 'The reference image cannot be used.' },
+  operation_unsupported: { status: 400, message: 'This cannot be done with this video and model.' },
+  lineage_too_deep: { status: 400, message: 'The lineage of this video is as deep as it may be.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
   video_not_completed: { status: 400, message: 'The video is not finished yet.' },
   unauthorized: {
@@ -23,8 +25,10 @@ export const ERRORS = {
   not_found: { status: 404, message: 'There is nothing at this path.' },
   job_not_found: { status: 404, message: 'There is no such video.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
+  asset_not_found: { status: 404, message: 'There is no such asset.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
+  job_not_failed: { status: 409, message: 'Only what failed or was cancelled can be tried again.' },
   no_decision_needed: {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import { parseImageText } from '../assets/image-input.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
@@ -53,7 +54,7 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
           ? { data: uploaded }
           : inputReference === undefined
             ? undefined
-            : { url: inputReference },
+            : parseImageText(inputReference),
       };
       const origin = { retry: readClientRetry(request, caller.keyId), render: nativeBody };
       const created = await jobs.create(caller, wish, origin);

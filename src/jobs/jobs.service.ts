@@ -1,9 +1,11 @@
 import type { Kysely } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
+import type { AssetsService, ImageInput } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
 import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
+import type { Fit } from '../media/image.ts';
 import type { Variant } from '../providers/provider.ts';
 import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
@@ -25,11 +27,13 @@ import {
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
 import { countByStatus, deleteJob, findJob, hideJob } from './jobs.repository.ts';
-import { type ReferenceInput, storeReference } from './reference.ts';
+import { referenceOf } from './reference.ts';
 
 /** What a client asks for. */
 export interface CreateVideo extends Omit<VideoWishes, 'hasReference'> {
-  reference?: ReferenceInput | undefined;
+  reference?: ImageInput | undefined;
+  /** Brings the image to the size of the video; without it, it is sent as it is. */
+  referenceFit?: Fit | undefined;
 }
 
 /** Where a request comes from, and how its answer looks: a repetition gets the same one. */
@@ -72,9 +76,9 @@ export interface JobsService {
 }
 
 export function createJobsService(
-  parts: EngineParts & { cache: JobCache; draftJob: DraftJob; create: Create },
+  parts: EngineParts & { assets: AssetsService; cache: JobCache; draftJob: DraftJob; create: Create },
 ): JobsService {
-  const { db, cache, storage, draftJob, create } = parts;
+  const { db, assets, cache, storage, draftJob, create } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
@@ -93,7 +97,7 @@ export function createJobsService(
   }
 
   return {
-    create(caller, { reference, ...wishes }, { retry, render }) {
+    create(caller, { reference, referenceFit: fit, ...wishes }, { retry, render }) {
       const answer = (job: Job) => ({ id: job.id, body: render(job) });
       return create(caller, {
         retry,
@@ -102,9 +106,9 @@ export function createJobsService(
           const { fingerprint } = retry;
           const hasReference = reference !== undefined;
           const job = draftJob(caller, { ...wishes, hasReference }, { fingerprint });
-          if (hasReference) {
-            const { key, contentType } = await storeReference(parts, reference);
-            Object.assign(job, { reference_key: key, reference_type: contentType });
+          if (reference) {
+            const scale = fit && { width: job.width, height: job.height, fit };
+            Object.assign(job, referenceOf(await assets.take(caller, reference, { scale })));
           }
           return { ...answer(job), jobs: [job] };
         },

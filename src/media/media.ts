@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { runInChild } from './child.ts';
 import { childTask, type ChildTask } from './child-task.ts';
 import type { Frame, WhichFrame } from './frame-task.ts';
+import type { CleanImage, Scale } from './image.ts';
 import { MediaError } from './media-error.ts';
 import type { Previews, PreviewTargets } from './previews.ts';
 import type { VideoInfo } from './video-info.ts';
@@ -29,6 +30,11 @@ export interface Media {
    * here is no error: `decoded` is false, and nothing is written.
    */
   extractFrame(file: string, which: WhichFrame, target: string, options?: RunOptions): Promise<Frame>;
+  /**
+   * Decodes a jpeg, png or webp and writes it anew, upright, in sRGB, without metadata or anything else that came along;
+   * scaled on request. The same file gives the same bytes. `media_invalid` says what is wrong with it.
+   */
+  cleanImage(file: string, output: string, options?: RunOptions & { scale?: Scale }): Promise<CleanImage>;
   /** Runs another room's task (`childTask`) under the same rules. Arguments and result are JSON. */
   run<Args, Result>(task: ChildTask<Args, Result>, args: Args, options?: RunOptions): Promise<Result>;
   /** Kills what is running and refuses more (`media_aborted`). */
@@ -58,6 +64,10 @@ const frame = childTask<typeof import('./frame-task.ts')>(
 const placeholder = childTask<typeof import('./placeholder-task.ts')>(
   new URL('./placeholder-task.ts', import.meta.url),
   10_000,
+);
+const image = childTask<typeof import('./image-task.ts')>(
+  new URL('./image-task.ts', import.meta.url),
+  30_000,
 );
 
 /** Opens the room. Cheap: no media library is loaded in this process. */
@@ -105,6 +115,8 @@ export function createMedia(options: MediaOptions = {}): Media {
     extractFrame,
     inspectVideo: (file, call) => run(inspect, { file: resolve(file) }, call),
     makePreviews,
+    cleanImage: (file, output, call) =>
+      run(image, { file: resolve(file), output: resolve(output), scale: call?.scale }, call),
     run,
     close: () => closing.abort(new Error('media is closed')),
   };

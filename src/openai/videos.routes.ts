@@ -1,4 +1,5 @@
 import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import type { ImageInput } from '../assets/image-input.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
@@ -167,12 +168,6 @@ function videoBody(job: Job): string {
 
 function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateVideo {
   const { prompt, model, seconds, size, input_reference: reference } = body;
-  if (reference && 'file_id' in reference) {
-    throw new AppError('invalid_reference', {
-      message: 'Uploaded files cannot be named by id here: send the image itself or a data URL.',
-      param: 'input_reference',
-    });
-  }
   if (size !== undefined && !parseSize(size)) {
     throw new AppError('invalid_request', { message: 'size looks like 1280x720.', param: 'size' });
   }
@@ -181,8 +176,12 @@ function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined)
     model,
     seconds: seconds === undefined ? undefined : Number(seconds),
     resolution: size,
-    reference: uploaded ? { data: uploaded } : reference ? { url: reference.image_url } : undefined,
+    reference: uploaded ? { data: uploaded } : reference && readReference(reference),
   };
+}
+
+function readReference(reference: NonNullable<schemas.CreateVideoBody['input_reference']>): ImageInput {
+  return 'file_id' in reference ? { assetId: reference.file_id } : { url: reference.image_url };
 }
 
 /** The format's own defaults, four seconds upright, where the model can do them; else the model's. */
