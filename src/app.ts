@@ -13,6 +13,8 @@ import { StartError } from './start-error.ts';
 import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
+import { createDerivationsService } from './derivations/derivations.service.ts';
+import { createGetLineage } from './derivations/lineage.ts';
 import { createCreate } from './jobs/create-job.ts';
 import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
@@ -139,6 +141,14 @@ export async function createApp({
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create });
+  const derivations = createDerivationsService({
+    ...parts,
+    assets,
+    jobs,
+    draftJob,
+    create,
+    maxDepth: config.lineageMaxDepth,
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -163,6 +173,8 @@ export async function createApp({
     clock,
     assets,
     jobs,
+    derivations,
+    getLineage: createGetLineage({ db, jobs }),
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),

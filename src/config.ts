@@ -28,6 +28,7 @@ export interface Config {
   defaultModel: string | undefined;
   aliases: Record<string, string>;
   deadlines: { overdueMs: number; giveUpMs: number };
+  lineageMaxDepth: number;
   assets: { allowPrivate: boolean };
   /** Where programs are looked up (for ffmpeg). */
   executablePath: string;
@@ -118,6 +119,7 @@ export function loadConfig(env: Environment): Config {
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
     executablePath: env['PATH'] ?? '',
     startedByNpm: env['npm_lifecycle_event'] !== undefined,

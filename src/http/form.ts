@@ -11,14 +11,16 @@ export interface Form {
 
 /**
  * Reads a multipart body. `a[b]` becomes `{a: {b}}`, a repeated field an array of texts. Throws `invalid_multipart`,
- * `payload_too_large`.
+ * `payload_too_large`, and what `onFile` throws of a file before it is read.
  */
-export async function readForm(request: FastifyRequest): Promise<Form> {
+export async function readForm(request: FastifyRequest, onFile?: (field: string) => void): Promise<Form> {
   const form: Form = { fields: {}, files: {} };
   try {
     for await (const part of request.parts()) {
-      if (part.type === 'file') form.files[part.fieldname] = await part.toBuffer();
-      else setField(form.fields, part.fieldname, part.value);
+      if (part.type === 'file') {
+        onFile?.(part.fieldname);
+        form.files[part.fieldname] = await part.toBuffer();
+      } else setField(form.fields, part.fieldname, part.value);
     }
   } catch (error) {
     throw isKnown(error) ? error : new AppError('invalid_multipart', { cause: error });

@@ -82,6 +82,11 @@ export function configuredModel(
   return withFittingDefaults({ ...rest, pricePerSecondMicros: usdToMicros(given.pricePerSecondUsd) });
 }
 
+/** The model with what servers of its kind do, where nobody has said it of this one. */
+export function withOperations(spec: ModelSpec, operations: readonly SourceKind[]): ModelSpec {
+  return spec.operations ? spec : { ...spec, operations };
+}
+
 /** The model with its defaults moved into its limits, where they lie outside. */
 export function withFittingDefaults(spec: ModelSpec): ModelSpec {
   const shortest = 'min' in spec.seconds ? spec.seconds.min : (spec.seconds[0] ?? spec.defaultSeconds);

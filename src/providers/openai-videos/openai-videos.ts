@@ -16,7 +16,7 @@ import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
 import { findVideo, listPage } from './find.ts';
 import { readModels } from './learned-models.ts';
-import { configuredModel, DEFAULT_MODELS } from './models.ts';
+import { configuredModel, DEFAULT_MODELS, withOperations } from './models.ts';
 import { planVideo } from './plan-video.ts';
 
 /**
@@ -42,10 +42,9 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     const learned = heard && heard.models.length > 0 ? heard.models : lastModels;
     if (learned) lastModels = learned;
     const configured = options.models?.map((model) => configuredModel(model, learned ?? []));
-    return (configured ?? learned ?? DEFAULT_MODELS).map((model) => ({
-      ...model,
-      operations: model.operations ?? dialect.operations,
-    }));
+    return (configured ?? learned ?? DEFAULT_MODELS).map((model) =>
+      withOperations(model, dialect.operations),
+    );
   }
 
   async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
