@@ -1,6 +1,7 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName = 'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
+export type BenchmarkName =
+  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'polling' | 'fresh-clone';
 
 interface Entry {
   /** One line for the help. */
@@ -35,6 +36,11 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   start: {
     about: 'time to listening: first start and reopening',
     load: () => import('./start.ts'),
+  },
+  polling: {
+    about: 'from the end of a video at the upstream to its being seen, with 5,000 running (quick: 500)',
+    isLong: true,
+    load: () => import('./polling.ts'),
   },
   'fresh-clone': {
     about: 'git clone, npm start, a first video downloaded',

@@ -1,5 +1,11 @@
 import { type CliOptions, HELP, parseCli } from '../test/crash/cli-options.ts';
 import { namedSteps, type StepsResult } from '../test/crash/named-steps.ts';
+import {
+  lostAnswers,
+  lostAnswersHold,
+  type LostAnswersResult,
+  tableOfLostAnswers,
+} from '../test/crash/lost-answers.ts';
 import { PAUSES } from '../test/crash/pause-points.ts';
 import { fencing, type PausesResult } from '../test/crash/pauses.ts';
 import { holds, tableOfRun } from '../test/crash/report.ts';
@@ -22,6 +28,7 @@ async function main(options: CliOptions): Promise<boolean> {
   const random: RunResult[] = [];
   const steps: StepsResult[] = [];
   const pauses: PausesResult[] = [];
+  const answers: LostAnswersResult[] = [];
   const show = (text: string) => void (options.json || process.stdout.write(`\n${text}\n\n`));
 
   for (const mode of kills > 0 ? modes : []) {
@@ -43,8 +50,19 @@ async function main(options: CliOptions): Promise<boolean> {
     show(tableOfPauses(result));
   }
 
-  const held = random.every(holds) && steps.every(stepsHold) && pauses.every(pausesHold);
-  if (options.json) process.stdout.write(`${JSON.stringify({ held, random, steps, pauses }, null, 2)}\n`);
+  if (options.answers > 0) {
+    const result = await lostAnswers({ seed, creates: options.answers, keep, say: sayer('lost answers') });
+    answers.push(result);
+    show(tableOfLostAnswers(result));
+  }
+
+  const held =
+    random.every(holds) &&
+    steps.every(stepsHold) &&
+    pauses.every(pausesHold) &&
+    answers.every(lostAnswersHold);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ held, random, steps, pauses, answers }, null, 2)}\n`);
   return held;
 }
 

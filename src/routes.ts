@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
@@ -62,11 +63,13 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   const limits = {
     all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
     create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
+    upload: createRateLimit({ clock, ...createLimit, what: 'images' }),
   };
   const guard = createGuard(parts.authenticate, limits.all);
   await server.register(
     async (scope: Server) => {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerAssetRoutes(scope, { ...parts, guard, createLimit: limits.upload });
       registerModelRoutes(scope, { ...parts, guard });
     },
     { prefix: '/api/v1' },

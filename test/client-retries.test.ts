@@ -1,7 +1,7 @@
-import { createServer, type Socket } from 'node:net';
 import OpenAI from 'openai';
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestApp, SMALL, type TestApp } from './create-test-app.ts';
+import { startLossyProxy } from './lossy-proxy.ts';
 import { startApp } from './start-app.ts';
 
 const countJobs = async ({ db }: TestApp) => (await db.selectFrom('jobs').select('id').execute()).length;
@@ -100,46 +100,16 @@ test('retries whose first request never came through make one job together', asy
   expect(await countJobs(app)).toBe(1);
 });
 
-/** Passes requests on and, now and then, loses the answer: the connection drops after the server has done its work. */
-async function startLossyProxy(target: string, loses: (request: number) => boolean): Promise<string> {
-  const { port } = new URL(target);
-  const { connect } = await import('node:net');
-  const sockets = new Set<Socket>();
-  let requests = 0;
-  const proxy = createServer((client) => {
-    const server = connect(Number(port), '127.0.0.1');
-    let lost = false;
-    for (const socket of [client, server]) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => void (client.destroy(), server.destroy()));
-    }
-    client.on('data', (chunk) => {
-      if (chunk.toString('latin1').startsWith('POST ')) lost = loses((requests += 1));
-      server.write(chunk);
-    });
-    server.on('data', (chunk) => {
-      if (lost) client.destroy();
-      else client.write(chunk);
-    });
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    proxy.close();
-  });
-  const address = proxy.address();
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
-}
-
 test('creates through the real openai client, every other answer dropped: one job each', async () => {
   const { url, key } = await startApp({ SIMULATOR_SPEED: '1', MAX_RUNNING: '1' });
   const proxy = await startLossyProxy(url, (request) => request % 2 === 1);
-  const client = new OpenAI({ baseURL: `${proxy}/v1`, apiKey: key, maxRetries: 5 });
+  onTestFinished(() => proxy.close());
+  const client = new OpenAI({ baseURL: `${proxy.url}/v1`, apiKey: key, maxRetries: 5 });
   const prompts = Array.from({ length: 12 }, (_, index) => `lossy ${index}`);
   const created = [];
   for (const prompt of prompts) created.push(await client.videos.create({ prompt }));
   const direct = new OpenAI({ baseURL: `${url}/v1`, apiKey: key });
   const all = (await direct.videos.list({ limit: 100 })).data;
+  expect(proxy.counts.lost).toBeGreaterThanOrEqual(prompts.length - 1);
   expect(all.map((video) => video.id).sort()).toEqual(created.map((video) => video.id).sort());
 });

@@ -10,8 +10,15 @@ import type { Media } from '../media/media.ts';
 import type { Size } from '../providers/model.ts';
 import type { ByteRange, Chunks, Storage } from '../storage/storage.ts';
 import { type AssetList, type AssetPageRequest, readAssetPage, toAssetList } from './asset-page.ts';
-import { type Asset, countAssets, deleteAsset, findAsset } from './assets.repository.ts';
-import { pageAssets, touchAsset, upsertAsset } from './assets.repository.ts';
+import {
+  type Asset,
+  countAssets,
+  deleteAsset,
+  findAsset,
+  pageAssets,
+  touchAsset,
+  upsertAsset,
+} from './assets.repository.ts';
 import { bringImage, writeChunks } from './bring-image.ts';
 import { createImageStore } from './image-store.ts';
 import type { ImageInput } from './image-input.ts';
@@ -89,7 +96,7 @@ export function createAssetsService(parts: AssetParts): AssetsService {
   async function rescale(caller: Principal, asset: Asset, scale: Scale | undefined): Promise<Taken> {
     if (!scale || isSize(asset, scale)) return { asset, original: sizeOf(asset), scaled: null };
     return keep(caller, asset, scale, async (file) =>
-      writeChunks(await storage.open(asset.storage_key), file),
+      writeChunks(await storage.open(asset.storage_key).catch(gone), file),
     );
   }
 
@@ -152,7 +159,16 @@ function isSize(size: Size, other: Size): boolean {
   return size.width === other.width && size.height === other.height;
 }
 
+/** An asset in a caller's hand may have been deleted, and its file swept up since. */
+function gone(error: unknown): never {
+  throw error instanceof AppError && error.code === 'content_not_found'
+    ? new AppError('asset_not_found')
+    : error;
+}
+
 /** The same error, with the field it is about. */
-function at(param: string, { code, message, details, cause }: AppError): AppError {
+function at(param: string, error: AppError): AppError {
+  const { code, message, details, cause, retryAfterSeconds } = error;
+  if (retryAfterSeconds !== undefined) return error;
   return new AppError(code, { message, details, cause, param });
 }

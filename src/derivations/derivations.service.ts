@@ -2,6 +2,7 @@ import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import type { Create, Created } from '../jobs/create-job.ts';
 import type { Job } from '../jobs/job.ts';
+import { findJob } from '../jobs/jobs.repository.ts';
 import { type CreateOrigin, type JobsService, unfinishedText } from '../jobs/jobs.service.ts';
 import type { SourceKind } from '../providers/model.ts';
 import { type DeriveParts, type DeriveWish, draftDerived } from './derive.ts';
@@ -43,8 +44,16 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
     });
   }
 
+  /** Its row as it is now: what comes from memory may name an asset that has been deleted since then. */
+  async function owned(caller: Principal, id: string): Promise<Job> {
+    await jobs.get(caller, id);
+    const job = await findJob(parts.db, id);
+    if (!job || job.deleted_at) throw new AppError('job_not_found');
+    return job;
+  }
+
   async function finished(caller: Principal, id: string): Promise<Job> {
-    const { job } = await jobs.get(caller, id);
+    const job = await owned(caller, id);
     if (job.status === 'completed') return job;
     const details = { status: job.status };
     throw new AppError('video_not_completed', { message: unfinishedText(job), details });
@@ -76,10 +85,9 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
         return draftDerived(parts, caller, parent, kind, wish, origin.retry.fingerprint);
       }),
     retry: (caller, jobId, origin) =>
-      createOne(caller, origin, async () => {
-        const { job } = await jobs.get(caller, jobId);
-        return again(caller, job, origin.retry.fingerprint);
-      }),
+      createOne(caller, origin, async () =>
+        again(caller, await owned(caller, jobId), origin.retry.fingerprint),
+      ),
     draftRetry: (caller, job) => again(caller, job),
   };
 }

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type ImageInput, parseImageText } from '../assets/image-input.ts';
 import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
 import { readForm } from '../http/form.ts';
@@ -41,6 +42,27 @@ export function createBodyReader(options: BodyReaderOptions = {}) {
     }
     refuseUnstorable(request.body, []);
   };
+}
+
+/** The image a creating request brings, if any. Throws `invalid_request` for what goes with none, or with another. */
+export function readReference(
+  body: { inputReference?: string | undefined; referenceFit?: string | undefined },
+  uploaded: Buffer | undefined,
+): ImageInput | undefined {
+  const { inputReference: text, referenceFit: fit } = body;
+  if (uploaded && text !== undefined) {
+    throw new AppError('invalid_request', {
+      message: 'Give one inputReference: a file or a text.',
+      param: 'input_reference',
+    });
+  }
+  if (uploaded) return { data: uploaded };
+  if (text !== undefined) return parseImageText(text);
+  if (fit === undefined) return undefined;
+  throw new AppError('invalid_request', {
+    message: 'referenceFit is about an inputReference: give that as well.',
+    param: 'referenceFit',
+  });
 }
 
 /** The answer to a creating request; a repeated one is marked as such. */

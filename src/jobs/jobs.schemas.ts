@@ -36,7 +36,14 @@ export const CreateBody = Type.Object(
     aspect_ratio: Type.Optional(Type.String({ description: 'The same as `aspectRatio`.' })),
     inputReference: Type.Optional(
       Type.String({
-        description: 'First frame: a data URL of a JPEG, PNG or WebP; or upload a file in a form.',
+        description:
+          'First frame: an asset id, an http(s) address or a data URL; or upload a file in a form.',
+      }),
+    ),
+    referenceFit: Type.Optional(
+      Enum(['cover', 'contain'], {
+        description:
+          'Brings the image to the size of the video: `cover` crops, `contain` pads. Unset: it is sent as it is.',
       }),
     ),
     priority: Type.Optional(Enum(['low', 'normal', 'high'], { default: 'normal' })),

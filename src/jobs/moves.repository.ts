@@ -18,31 +18,47 @@ export async function moveJob(
   changes: Changes = {},
   eventData: object = {},
 ): Promise<Job | undefined> {
+  const [job] = await moveJobs(write, [id], name, changes, () => eventData);
+  return job;
+}
+
+/** The same arrow for many jobs at once, in as many statements as for one. Returns those that it moved. */
+export async function moveJobs(
+  write: Write,
+  ids: readonly string[],
+  name: MoveName,
+  changes: Changes,
+  eventDataOf: (job: Job) => object,
+): Promise<Job[]> {
   const move = MOVES[name];
   const finished = move.to.stage === 'finished' ? { finished_at: write.now } : {};
-  const job = await write.tx
+  const jobs = await write.tx
     .updateTable('jobs')
     .set({ ...changes, ...finished, status: move.to.status, stage: move.to.stage, updated_at: write.now })
-    .where('id', '=', id)
+    .where('id', 'in', [...ids])
     .where('stage', 'in', [...move.from])
     .returningAll()
-    .executeTakeFirst();
-  if (!job) return undefined;
+    .execute();
+  if (jobs.length === 0) return [];
   // What leaves this stage is asked about no more.
   if (move.from.some((stage) => stage === 'rendering')) {
-    await write.tx.deleteFrom('polls').where('job_id', '=', id).execute();
+    const moved = jobs.map((job) => job.id);
+    await write.tx.deleteFrom('polls').where('job_id', 'in', moved).execute();
   }
-  write.changed(job.id, job.stage);
-  await appendEvents(write.tx, [
-    {
+  for (const job of jobs) write.changed(job.id, job.stage);
+  await appendEvents(
+    write.tx,
+    jobs.map((job) => ({
       ownerId: job.owner_id,
       jobId: job.id,
       batchId: job.batch_id,
       type: move.event,
-      data: eventData,
+      data: eventDataOf(job),
       at: write.now,
-    },
-  ]);
-  if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
-  return job;
+    })),
+  );
+  for (const job of jobs) {
+    if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
+  }
+  return jobs;
 }

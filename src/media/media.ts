@@ -44,7 +44,7 @@ export interface Media {
 export interface MediaOptions {
   /** Where children look for ffmpeg (the `PATH` variable's value). Nothing else of the environment reaches them. */
   path?: string;
-  /** Children at the same time; half of the cores by default, at least one. */
+  /** Children at the same time, and as many again for images; half of the cores by default, at least one. */
   concurrency?: number;
   clock?: Clock;
 }
@@ -73,15 +73,23 @@ const image = childTask<typeof import('./image-task.ts')>(
 /** Opens the room. Cheap: no media library is loaded in this process. */
 export function createMedia(options: MediaOptions = {}): Media {
   const { path = '', clock = systemClock } = options;
-  const limit = pLimit(options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2)));
+  const concurrency = options.concurrency ?? Math.max(1, Math.floor(availableParallelism() / 2));
+  const limit = pLimit(concurrency);
+  /** A queue of their own: somebody waits for the answer, and is not to wait for previews, which nobody does. */
+  const imageLimit = pLimit(concurrency);
   const closing = new AbortController();
 
-  async function run<Args, Result>(task: ChildTask<Args, Result>, args: Args, call: RunOptions = {}) {
+  async function run<Args, Result>(
+    task: ChildTask<Args, Result>,
+    args: Args,
+    call: RunOptions = {},
+    queue = limit,
+  ) {
     const signal = call.signal ? AbortSignal.any([call.signal, closing.signal]) : closing.signal;
     const request = { url: task.url.href, args };
     const timeoutMs = call.timeoutMs ?? task.timeoutMs;
     let started = false;
-    const work = limit(() => {
+    const work = queue(() => {
       started = true;
       return runInChild(request, { path, clock, timeoutMs, signal });
     });
@@ -116,8 +124,8 @@ export function createMedia(options: MediaOptions = {}): Media {
     inspectVideo: (file, call) => run(inspect, { file: resolve(file) }, call),
     makePreviews,
     cleanImage: (file, output, call) =>
-      run(image, { file: resolve(file), output: resolve(output), scale: call?.scale }, call),
-    run,
+      run(image, { file: resolve(file), output: resolve(output), scale: call?.scale }, call, imageLimit),
+    run: (task, args, call) => run(task, args, call),
     close: () => closing.abort(new Error('media is closed')),
   };
 }

@@ -17,10 +17,14 @@ export const CreateVideoBody = Type.Object(
     input_reference: Type.Optional(
       Type.Union([
         Type.Object(
-          { image_url: Type.String({ description: 'A data URL of a JPEG, PNG or WebP.' }) },
+          {
+            image_url: Type.String({
+              description: 'An http(s) address or a data URL of a JPEG, PNG or WebP.',
+            }),
+          },
           strict,
         ),
-        Type.Object({ file_id: Type.String() }, strict),
+        Type.Object({ file_id: Type.String({ description: 'An asset id.' }) }, strict),
       ]),
     ),
   },

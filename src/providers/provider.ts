@@ -145,9 +145,11 @@ export interface Provider {
   poll(operation: Operation, context: CallContext): Promise<PollResult>;
   /**
    * Many checks at once, for upstreams that list: one answer per operation, in the same order; undefined where this
-   * look did not tell, and `poll` has to be asked. Throws `ProviderError` when the upstream could not be asked.
+   * look did not tell, and `poll` has to be asked. Quickest when they are newest first. Throws `ProviderError` when the upstream could not be asked.
    */
-  pollMany?(operations: readonly Operation[], context: CallContext): Promise<(PollResult | undefined)[]>;
+  readonly pollMany?:
+    | ((operations: readonly Operation[], context: CallContext) => Promise<(PollResult | undefined)[]>)
+    | undefined;
   /**
    * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
    * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.

@@ -14,12 +14,13 @@ Usage: npm run crash-test -- [options]
   --faults LIST  faults of the upstream by chance, instead of the usual ones: lost-answer=0.1,429=0.05
   --steps        only the kills at each named step of a job's life
   --pauses       only the pauses (SIGSTOP) at exact steps
+  --answers N    only the lost answers: N videos (1000 in a whole run) through the openai client
   --quick        a few kills, a few steps, one pause; about two minutes
   --json         the results as JSON
   --keep         leave logs and data of each run in the temp folder
   --help         this text
 
-Without --steps and --pauses everything is run: random kills, named steps, pauses. It takes about an hour.
+Without --steps, --pauses and --answers everything is run: random kills, steps, pauses, lost answers. It takes about an hour.
 The exit code is 0 when every promise held.
 `;
 
@@ -33,6 +34,8 @@ export interface CliOptions {
   faults: FaultRates;
   steps: boolean;
   pauses: boolean;
+  /** Videos to create while answers are lost; 0 leaves it out. */
+  answers: number;
   quick: boolean;
   json: boolean;
   keep: boolean;
@@ -57,13 +60,15 @@ export function parseCli(args: readonly string[]): CliOptions {
       faults: { type: 'string' },
       steps: { type: 'boolean', default: false },
       pauses: { type: 'boolean', default: false },
+      answers: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
   });
   const { quick, help, json, keep } = values;
-  const everything = !values.steps && !values.pauses;
+  const answers = numberOf('answers', values.answers);
+  const everything = !values.steps && !values.pauses && answers === undefined;
   const usualKills = everything ? (quick ? 8 : 500) : 0;
   const kills = numberOf('kills', values.kills) ?? usualKills;
   const modes = MODES[values.mode ?? (quick ? 'one' : 'both')];
@@ -80,6 +85,7 @@ export function parseCli(args: readonly string[]): CliOptions {
     faults: values.faults === undefined ? DEFAULT_FAULTS : parseFaultRates(values.faults),
     steps: everything || values.steps,
     pauses: everything || values.pauses,
+    answers: answers ?? (everything ? (quick ? 20 : 1000) : 0),
   };
 }
 

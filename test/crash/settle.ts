@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Fleet } from './fleet.ts';
 
-/** After the last stroke everything comes to its end within this. */
+/** After the last stroke everything comes to its end within this, unless there is more to do than usual. */
 const SETTLE_MS = 240_000;
 const LOOK_MS = 500;
 
@@ -10,8 +10,9 @@ export async function settle(
   fleet: Fleet,
   done: Promise<unknown>,
   say: (line: string) => void,
+  patienceMs = SETTLE_MS,
 ): Promise<void> {
-  const deadline = Date.now() + SETTLE_MS;
+  const deadline = Date.now() + patienceMs;
   let answered = false;
   void done.finally(() => (answered = true)).catch(() => {});
   for (let round = 1; Date.now() < deadline; round += 1) {

@@ -11,7 +11,8 @@ export interface ListPage {
   next: string | undefined;
 }
 
-const PAGE = 100;
+/** The most that servers give at once. */
+export const PAGE = 100;
 const MAX_PAGES = 10;
 /** How far the upstream's clock may be from ours, and how long it may take to begin, in ms. */
 const EARLIER = 120_000;

@@ -1,8 +1,8 @@
 import type { ModelSpec } from '../model.ts';
 import {
+  type CallContext,
   type Operation,
   type Plan,
-  type PollResult,
   type Provider,
   ProviderError,
   type SubmitContext,
@@ -14,10 +14,11 @@ import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
-import { findVideo, listPage } from './find.ts';
+import { findVideo } from './find.ts';
 import { readModels } from './learned-models.ts';
 import { configuredModel, DEFAULT_MODELS, withOperations } from './models.ts';
 import { planVideo } from './plan-video.ts';
+import { pollList } from './poll-list.ts';
 
 /**
  * A connection to any server that speaks `/v1/videos`. An operation is `{ id }`: the upstream's id. What the adapter
@@ -68,6 +69,15 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     return Number.isFinite(ms) && ms >= 0 ? ms : retryAfterMs(headers, clock.now());
   }
 
+  async function pollMany(operations: readonly Operation[], { signal }: CallContext) {
+    const ids = operations.map(operationId);
+    const seen = await pollList(connection, ids, signal);
+    return ids.map((id) => {
+      const video = seen.get(id);
+      return video && pollResultOf(video, { billsFailures, secrets });
+    });
+  }
+
   return {
     get resubmitIsSafe() {
       return connection.promises?.idempotent ?? dialect.idempotent;
@@ -90,25 +100,9 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
       return pollResultOf(video, { billsFailures, secrets, nextMs: pollMs(answer) });
     },
 
-    async pollMany(operations, { signal }) {
-      const wanted = new Map(
-        operations.map((operation) => [operationId(operation), undefined as PollResult | undefined]),
-      );
-      let missing = wanted.size;
-      let after: string | undefined;
-      const complete = connection.promises?.listComplete ?? dialect.list === 'complete';
-      const pages = complete ? Math.ceil(operations.length / 100) + 1 : 0;
-      for (let page = 0; page < pages && missing > 0; page += 1) {
-        const { videos, next } = await listPage(connection, after, signal);
-        for (const video of videos) {
-          if (video.id === undefined || !wanted.has(video.id) || wanted.get(video.id)) continue;
-          wanted.set(video.id, pollResultOf(video, { billsFailures, secrets }));
-          missing -= 1;
-        }
-        if (next === undefined) break;
-        after = next;
-      }
-      return operations.map((operation: Operation) => wanted.get(operationId(operation)));
+    /** Only where the list is complete: else it may not even be of this account. */
+    get pollMany() {
+      return (connection.promises?.listComplete ?? dialect.list === 'complete') ? pollMany : undefined;
     },
 
     open: (operation, variant, offset, { signal }) =>
