@@ -180,6 +180,21 @@ test('of a large tree the nearest thousand are shown, and all are counted', asyn
   expect(view.nodes.flatMap(({ children: ids }) => ids).filter((id) => !shown.has(id))).toEqual([]);
 });
 
+test('many very long prompts are compared as far as the measure goes, the nearest first', async () => {
+  const app = shared();
+  const owner = await ownerOf(app, app.admin);
+  const long = (word: string) => `${word} `.repeat(30_000 / (word.length + 1));
+  const root = job(owner, long('boat'));
+  const children = Array.from({ length: 20 }, (_, index) => job(owner, long(`boat${index}`), root));
+  await insertJobs(app.db, [root, ...children]);
+  const last = children[19] ?? root;
+  const view = await lineageOf(app.admin, last.id);
+  const diffs = view.nodes.filter((each) => !each.deleted && each.promptDiff !== null);
+  expect(diffs.length).toBeGreaterThan(3);
+  expect(diffs.length).toBeLessThan(20);
+  expect(diffs.map(({ jobId }) => jobId)).toContain(last.id);
+});
+
 test('no video can become its own ancestor: the database refuses it', async () => {
   const app = shared();
   const { a, d } = await family(app);

@@ -1,8 +1,10 @@
 import OpenAI, { BadRequestError, NotFoundError, toFile } from 'openai';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { useTestApp } from './create-test-app.ts';
 import { startApp } from './start-app.ts';
 import { startSimulator } from './start-simulator.ts';
+
+vi.setConfig({ testTimeout: 90_000 });
 
 const shared = useTestApp();
 
@@ -59,7 +61,7 @@ test(
       .toMatchObject({ created: 4, derived: { remix: 1, edit: 1, extend: 1 } });
 
     // An uploaded video is no source here, and the client is told what is.
-    const file = await toFile(Buffer.alloc(100_000), 'mine.mp4', { type: 'video/mp4' });
+    const file = await toFile(Buffer.alloc(10_000_000), 'mine.mp4', { type: 'video/mp4' });
     await expect(client.videos.edit({ prompt: 'x', video: file })).rejects.toMatchObject({
       status: 400,
       code: 'unsupported_input',

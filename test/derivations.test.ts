@@ -1,10 +1,13 @@
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { JobView } from '../src/jobs/job-view.ts';
 import { writeFile } from 'node:fs/promises';
 import { collect } from '../src/storage/storage.ts';
 import { openLocalStorage } from '../src/storage/local-storage.ts';
 import { type Caller, createTestApp, SMALL, type TestApp, useTestApp } from './create-test-app.ts';
+
+// Frames are decoded and encoded in children: a busy machine takes its time.
+vi.setConfig({ testTimeout: 90_000 });
 
 const shared = useTestApp({ LINEAGE_MAX_DEPTH: '2' });
 
@@ -284,12 +287,12 @@ describe('a repeated request', () => {
     const app = shared();
     const parent = await commonParent();
     const before = await countJobs(app);
-    const first = await post(app.admin, parent.jobId, 'remix', { prompt: 'x' });
+    const first = await post(app.admin, parent.jobId, 'remix', { prompt: 'tried twice' });
     const again = await post(
       app.admin,
       parent.jobId,
       'remix',
-      { prompt: 'x' },
+      { prompt: 'tried twice' },
       { 'x-stainless-retry-count': '1' },
     );
     expect(again.json()).toMatchObject({ data: { jobId: (first.json() as { data: JobView }).data.jobId } });

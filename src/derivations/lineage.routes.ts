@@ -42,7 +42,10 @@ const NodeSchema = Type.Object(
           removed: Type.Optional(Type.Literal(true)),
           text: Type.String(),
         }),
-        { description: "Against the parent's prompt, word by word; null without a parent to compare with." },
+        {
+          description:
+            "Against the parent's prompt, word by word; null without a parent to compare with, and where prompts are very long and many.",
+        },
       ),
     ),
   },

@@ -43,7 +43,7 @@ export interface LineageNode extends TreePlace {
   createdAt: string;
   thumbnailUrl: string | null;
   cost: { ownUsd: number; branchUsd: number };
-  /** Against the parent's; null for the first one, and where the parent is gone or not shown. */
+  /** Against the parent's; null where that is gone or not shown, and beyond the measure of one answer. */
   promptDiff: DiffPart[] | null;
 }
 
@@ -62,49 +62,68 @@ export function createGetLineage({ db, jobs }: { db: Kysely<DB>; jobs: JobsServi
   return async (caller, jobId) => {
     const { job } = await jobs.get(caller, jobId);
     const rootId = job.root_id ?? job.id;
-    const rows = await findTree(db, caller.userId, rootId);
-    const places = growTree(rows, rootId);
+    const tree = await findTree(db, caller.userId, rootId);
+    const places = growTree(tree, rootId);
     const near = nearest(places, jobId, MOST_NODES);
     const shown = [...places.values()].filter(({ id }) => near.has(id));
     const there = shown.filter(({ deleted }) => !deleted).map(({ id }) => id);
     const found = await findNodes(db, caller.userId, there);
-    const nodes = await describe(shown, new Map(found.map((row) => [row.id, row])));
+    const rows = new Map(found.map((row) => [row.id, row]));
+    const diffs = await compare(
+      [...near].flatMap((id) => places.get(id) ?? []),
+      rows,
+    );
     return {
       rootId,
       videoId: jobId,
       ancestors: ancestorsOf(places, jobId),
-      nodes,
+      // As the tree is read: generation after generation.
+      nodes: shown.toSorted((a, b) => a.depth - b.depth).map((place) => describe(place, near, rows, diffs)),
       truncated: shown.length < places.size,
-      total: { videos: rows.length, costUsd: microsToUsd(rows.reduce((sum, { micros }) => sum + micros, 0)) },
+      total: { videos: tree.length, costUsd: microsToUsd(tree.reduce((sum, { micros }) => sum + micros, 0)) },
     };
   };
 }
 
-/** As the tree is read: the first video first, generation after generation. */
-async function describe(
-  shown: readonly Place[],
-  rows: ReadonlyMap<string, NodeRow>,
-): Promise<LineageView['nodes']> {
-  const ids = new Set(shown.map(({ id }) => id));
-  const nodes: LineageView['nodes'] = [];
-  for (const place of shown.toSorted((a, b) => a.depth - b.depth)) {
-    const { id: jobId, parentId, depth } = place;
-    const at = { jobId, parentId, depth, children: place.children.filter((id) => ids.has(id)) };
-    const row = rows.get(jobId);
-    if (!row) {
-      nodes.push({ ...at, deleted: true });
-      continue;
+type Rows = ReadonlyMap<string, NodeRow>;
+
+/** Characters of all prompts that one answer compares: a moment's work, and far more than prompts usually have. */
+const MOST_COMPARED = 500_000;
+/** After so many, others get their turn. */
+const AT_ONCE = 20_000;
+
+/** What became of each prompt against its parent's, from the inside out as far as the measure goes. */
+async function compare(nearestFirst: readonly Place[], rows: Rows): Promise<Map<string, DiffPart[]>> {
+  const diffs = new Map<string, DiffPart[]>();
+  let compared = 0;
+  let atOnce = 0;
+  for (const { id, parentId } of nearestFirst) {
+    const [own, parent] = [rows.get(id), rows.get(parentId ?? '')];
+    if (!own || !parent) continue;
+    const length = own.prompt.length + parent.prompt.length;
+    compared += length;
+    if (compared > MOST_COMPARED) break;
+    diffs.set(id, diffWords(parent.prompt, own.prompt));
+    atOnce += length;
+    if (atOnce > AT_ONCE) {
+      await setImmediate();
+      atOnce = 0;
     }
-    const parent = rows.get(parentId ?? '');
-    nodes.push({
-      ...at,
-      ...view(row, place),
-      promptDiff: parent ? diffWords(parent.prompt, row.prompt) : null,
-    });
-    // Long prompts take their time: others get their turn in between.
-    if (nodes.length % 20 === 0) await setImmediate();
   }
-  return nodes;
+  return diffs;
+}
+
+function describe(
+  place: Place,
+  shown: ReadonlySet<string>,
+  rows: Rows,
+  diffs: ReadonlyMap<string, DiffPart[]>,
+): LineageNode | DeletedNode {
+  const { id: jobId, parentId, depth } = place;
+  const at = { jobId, parentId, depth, children: place.children.filter((id) => shown.has(id)) };
+  const row = rows.get(jobId);
+  if (!row) return { ...at, deleted: true };
+  return { ...at, ...view(row, place), promptDiff: diffs.get(jobId) ?? null };
 }
 
 function view(row: NodeRow, { ownMicros, branchMicros }: Place) {

@@ -23,6 +23,9 @@ export async function readForm(request: FastifyRequest, onFile?: (field: string)
       } else setField(form.fields, part.fieldname, part.value);
     }
   } catch (error) {
+    // What is still on its way is let through unread: a connection that nobody reads from would never end.
+    request.raw.unpipe();
+    request.raw.resume();
     throw isKnown(error) ? error : new AppError('invalid_multipart', { cause: error });
   }
   return form;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createMedia } from './media.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
@@ -13,6 +13,8 @@ const systemPath = process.env.PATH ?? '';
 const hasWebcodecs = await import('node-webcodecs')
   .then((library) => library.isNativeAvailable())
   .catch(() => false);
+vi.setConfig({ testTimeout: 60_000 });
+
 let dir: string;
 
 beforeAll(async () => void (dir = await mkdtemp(path.join(tmpdir(), 'frame-'))));
