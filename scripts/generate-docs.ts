@@ -8,6 +8,7 @@ import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
+import type { DerivationsService } from '../src/derivations/derivations.service.ts';
 import { type JobStage, MOVES } from '../src/jobs/job.ts';
 import type { JobsService } from '../src/jobs/jobs.service.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
@@ -149,8 +150,12 @@ function dialectsTable(): string {
     dialect.list,
     yes(dialect.deleteStops),
     dialect.result,
+    dialect.operations.length === 0 ? 'none' : dialect.operations.join(', '),
   ]);
-  return table(['Dialect', 'For', 'Create as', '`seconds`', 'List', 'Delete stops', 'File'], rows);
+  return table(
+    ['Dialect', 'For', 'Create as', '`seconds`', 'List', 'Delete stops', 'File', 'Operations'],
+    rows,
+  );
 }
 
 function faultsTable(): string {
@@ -172,6 +177,8 @@ async function openApi(): Promise<object> {
     jobs: {} as JobsService,
     retention: {} as Retention,
     batches: { maxVideos: 0 } as BatchesService,
+    derivations: {} as DerivationsService,
+    getLineage: () => Promise.reject(new Error('not here')),
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

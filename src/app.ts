@@ -14,6 +14,8 @@ import { StartError } from './start-error.ts';
 import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
+import { createDerivationsService } from './derivations/derivations.service.ts';
+import { createGetLineage } from './derivations/lineage.ts';
 import { createCreate } from './jobs/create-job.ts';
 import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
@@ -155,6 +157,14 @@ export async function createApp({
     create,
     maxVideos: config.batchMaxVideos,
   });
+  const derivations = createDerivationsService({
+    ...parts,
+    assets,
+    jobs,
+    draftJob,
+    create,
+    maxDepth: config.lineageMaxDepth,
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -181,6 +191,8 @@ export async function createApp({
     jobs,
     retention,
     batches,
+    derivations,
+    getLineage: createGetLineage({ db, jobs }),
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),

@@ -34,6 +34,7 @@ export interface Config {
   /** Most videos in one batch. */
   batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
+  lineageMaxDepth: number;
   assets: { allowPrivate: boolean };
   retention: RetentionRules;
   /** Where programs are looked up (for ffmpeg). */
@@ -128,6 +129,7 @@ export function loadConfig(env: Environment): Config {
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
     batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
     retention: {
       days: settings.RETENTION_DAYS ?? Infinity,

@@ -7,6 +7,10 @@ import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
+import { registerDerivationRoutes } from './derivations/derivations.routes.ts';
+import type { DerivationsService } from './derivations/derivations.service.ts';
+import type { GetLineage } from './derivations/lineage.ts';
+import { registerLineageRoute } from './derivations/lineage.routes.ts';
 import { sendNativeError } from './http/errors.ts';
 import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
 import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
@@ -18,6 +22,7 @@ import { registerModelRoutes } from './jobs/models.routes.ts';
 import { MAX_IMAGE_BYTES } from './media/image.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
+import { registerOperationRoutes } from './openai/operations.routes.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
 import type { Retention } from './retention/retention.ts';
@@ -35,6 +40,8 @@ export interface HttpParts {
   jobs: JobsService;
   retention: Retention;
   batches: BatchesService;
+  derivations: DerivationsService;
+  getLineage: GetLineage;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -78,6 +85,13 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerBatchRoutes(scope, { ...parts, guard, createLimit: limits.create, bodyLimitBytes }),
     { prefix: '/api/v1' },
   );
+  await server.register(
+    async (scope: Server) => {
+      registerDerivationRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerLineageRoute(scope, { ...parts, guard });
+    },
+    { prefix: '/api/v1' },
+  );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
@@ -88,6 +102,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);
       registerVideoRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerOperationRoutes(scope, { ...parts, createLimit: limits.create });
       registerOpenAiModelRoutes(scope, { ...parts, guard });
     },
     { prefix: '/v1' },

@@ -221,6 +221,11 @@ export const SETTINGS = {
     integer(1, 36_500),
     30,
   ),
+  LINEAGE_MAX_DEPTH: setting(
+    'How many steps of remix, edit, extend and retry a video may be away from its first one.',
+    integer(1, 10_000),
+    50,
+  ),
   BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
   ASSET_ALLOW_PRIVATE: setting(
     'Reference images may be fetched from private addresses too, such as an image host in your own network.',

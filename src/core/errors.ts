@@ -14,6 +14,8 @@ export const ERRORS = {
   unsupported_input: { status: 400, message: 'The model does not take this input.' },
   invalid_reference: { status: 400, message: 'The reference image cannot be used.' },
   invalid_batch: { status: 400, message: 'The batch is not valid: nothing of it was created.' },
+  operation_unsupported: { status: 400, message: 'This cannot be done with this video and model.' },
+  lineage_too_deep: { status: 400, message: 'The lineage of this video is as deep as it may be.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
   video_not_completed: { status: 400, message: 'The video is not finished yet.' },
   unauthorized: {
@@ -33,6 +35,7 @@ export const ERRORS = {
     status: 409,
     message: 'Nothing to try again: no video of the batch has failed or been cancelled.',
   },
+  job_not_failed: { status: 409, message: 'Only what failed or was cancelled can be tried again.' },
   no_decision_needed: {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',

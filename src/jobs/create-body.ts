@@ -14,14 +14,21 @@ declare module 'fastify' {
 /** Fields under which a form may bring the image. */
 const FILE_FIELDS = new Set(['input_reference', 'inputReference']);
 
+export interface BodyReaderOptions {
+  /** Fields that stay text. */
+  textFields?: readonly string[];
+  /** Told of every file before it is read: throws for those that are not wanted. */
+  onFile?(field: string): void;
+}
+
 /**
  * Before validation: gives a multipart request the body that the same request has as JSON, so that one schema judges
  * both, and refuses texts that no database can keep.
  */
-export function createBodyReader(options: { textFields?: readonly string[] } = {}) {
+export function createBodyReader(options: BodyReaderOptions = {}) {
   return async (request: FastifyRequest): Promise<void> => {
     if (request.isMultipart()) {
-      const { fields, files } = await readForm(request);
+      const { fields, files } = await readForm(request, options.onFile ? { onFile: options.onFile } : {});
       for (const [field, data] of Object.entries(files)) {
         if (!FILE_FIELDS.has(field)) {
           throw new AppError('unknown_field', { message: `There is no file field ${field}.`, param: field });

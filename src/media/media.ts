@@ -4,6 +4,7 @@ import pLimit from 'p-limit';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { runInChild } from './child.ts';
 import { childTask, type ChildTask } from './child-task.ts';
+import type { Frame, WhichFrame } from './frame-task.ts';
 import type { CleanImage, Scale } from './image.ts';
 import { MediaError } from './media-error.ts';
 import { POSTER_ONLY, type Previews, type PreviewTargets } from './previews.ts';
@@ -25,6 +26,11 @@ export interface Media {
    * error.
    */
   makePreviews(file: string, targets: PreviewTargets, options?: RunOptions): Promise<Previews>;
+  /**
+   * Writes the first or the last frame as a png in the video's full size to `target`. A video that cannot be decoded
+   * here is no error: `decoded` is false, and nothing is written.
+   */
+  extractFrame(file: string, which: WhichFrame, target: string, options?: RunOptions): Promise<Frame>;
   /**
    * Decodes a jpeg, png or webp and writes it anew, upright, in sRGB, without metadata or anything else that came along;
    * scaled on request. The same file gives the same bytes. `media_invalid` says what is wrong with it.
@@ -52,6 +58,10 @@ const inspect = childTask<typeof import('./inspect-task.ts')>(
 );
 const previews = childTask<typeof import('./previews-task.ts')>(
   new URL('./previews-task.ts', import.meta.url),
+  60_000,
+);
+const frame = childTask<typeof import('./frame-task.ts')>(
+  new URL('./frame-task.ts', import.meta.url),
   60_000,
 );
 const placeholder = childTask<typeof import('./placeholder-task.ts')>(
@@ -107,7 +117,18 @@ export function createMedia(options: MediaOptions = {}): Media {
     return { ...POSTER_ONLY };
   }
 
+  async function extractFrame(file: string, which: WhichFrame, target: string, call?: RunOptions) {
+    try {
+      return await run(frame, { file: resolve(file), which, target: resolve(target) }, call);
+    } catch (error) {
+      const code = error instanceof MediaError ? error.code : undefined;
+      if (code === undefined || code === 'media_aborted' || code === 'media_failed') throw error;
+      return { decoded: false, reason: code };
+    }
+  }
+
   return {
+    extractFrame,
     inspectVideo: (file, call) => run(inspect, { file: resolve(file) }, call),
     makePreviews,
     cleanImage: (file, output, call) =>

@@ -14,7 +14,7 @@ import { filenameOf, type Job } from '../jobs/job.ts';
 import type { JobsService } from '../jobs/jobs.service.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import { parseSize, supportsSeconds, supportsSize } from '../providers/model.ts';
-import { POLL_AFTER, pollAfterMs, toVideo } from './translate.ts';
+import { POLL_AFTER, pollAfterMs, toVideo, videoBody } from './translate.ts';
 import { CreateHeaders } from '../jobs/jobs.schemas.ts';
 import * as schemas from './videos.schemas.ts';
 
@@ -163,10 +163,6 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     const ms = pollAfterMs(job, clock.now());
     return ms === undefined ? {} : { 'openai-poll-after-ms': ms };
   }
-}
-
-function videoBody(job: Job): string {
-  return JSON.stringify(toVideo(job));
 }
 
 function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateVideo {
