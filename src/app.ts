@@ -4,14 +4,18 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { createAssetsService } from './assets/assets.service.ts';
+import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { StartError } from './start-error.ts';
-import { createOutbound } from './core/outbound.ts';
+import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
+import { createDerivationsService } from './derivations/derivations.service.ts';
+import { createGetLineage } from './derivations/lineage.ts';
 import { createCreate } from './jobs/create-job.ts';
 import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
@@ -24,6 +28,8 @@ import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
@@ -34,6 +40,8 @@ export interface App {
   server: Server;
   engine: EngineRunner;
   jobs: JobsService;
+  retention: Retention;
+  upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -52,6 +60,8 @@ export interface AppOptions {
   /** Tests bring their own; everything in the app takes time from it. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
+  /** Asks for the addresses of hosts that users name; the system's when left out. */
+  lookup?: Lookup;
 }
 
 /** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
@@ -88,6 +98,13 @@ export async function createApp({
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
   await adoptAdminKey(db, apiKey, new Date(clock.now()));
+
+  const untrusted = createOutbound({
+    allowPrivate: config.assets.allowPrivate,
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  });
+  lifecycle.onStop('untrusted outbound', () => untrusted.close());
+  const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
 
   const connections = createConnections(config, { clock, media, outbound });
   const catalog = createCatalog({
@@ -129,8 +146,25 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
-  const jobs = createJobsService({ ...parts, cache, draftJob, create, linkSeconds });
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
+  const batches = createBatchesService({
+    ...parts,
+    assets,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
+  });
+  const derivations = createDerivationsService({
+    ...parts,
+    assets,
+    jobs,
+    draftJob,
+    create,
+    maxDepth: config.lineageMaxDepth,
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -153,8 +187,13 @@ export async function createApp({
     version: await readVersion(),
     logger: log,
     clock,
+    assets,
     jobs,
     library: { ...parts, jobs, draftJob, create, importLimitBytes: config.importLimitBytes },
+    retention,
+    batches,
+    derivations,
+    getLineage: createGetLineage({ db, jobs }),
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),
@@ -171,6 +210,8 @@ export async function createApp({
     server,
     engine,
     jobs,
+    retention,
+    upkeep,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -184,6 +225,8 @@ export async function createApp({
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
+        upkeep.start();
+        lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
       return addressOf(server, config.http.host);

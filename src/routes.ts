@@ -1,8 +1,16 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import { registerAssetRoutes } from './assets/assets.routes.ts';
+import type { AssetsService } from './assets/assets.service.ts';
+import { registerBatchRoutes } from './batches/batches.routes.ts';
+import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
+import { registerDerivationRoutes } from './derivations/derivations.routes.ts';
+import type { DerivationsService } from './derivations/derivations.service.ts';
+import type { GetLineage } from './derivations/lineage.ts';
+import { registerLineageRoute } from './derivations/lineage.routes.ts';
 import { sendNativeError } from './http/errors.ts';
 import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
 import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
@@ -11,13 +19,16 @@ import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
-import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
 import type { LibraryParts } from './library/library.ts';
 import { registerLibraryRoutes } from './library/library.routes.ts';
+import { MAX_IMAGE_BYTES } from './media/image.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
+import { registerOperationRoutes } from './openai/operations.routes.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
+import type { Retention } from './retention/retention.ts';
+import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
@@ -27,8 +38,13 @@ export interface HttpParts {
   version: string;
   logger: FastifyBaseLogger;
   clock: Clock;
+  assets: AssetsService;
   jobs: JobsService;
   library: LibraryParts;
+  retention: Retention;
+  batches: BatchesService;
+  derivations: DerivationsService;
+  getLineage: GetLineage;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -39,7 +55,7 @@ export interface HttpParts {
 export async function createHttp(parts: HttpParts): Promise<Server> {
   const { config, clock, metrics, logger } = parts;
   const { bodyLimitBytes, rateLimit, createLimit } = config.http;
-  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: REFERENCE_MAX_BYTES });
+  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES });
   metrics.observe(server);
   server.setErrorHandler(sendNativeError);
   server.setNotFoundHandler((request, reply) => {
@@ -56,23 +72,41 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   const limits = {
     all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
     create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
+    upload: createRateLimit({ clock, ...createLimit, what: 'images' }),
   };
   const guard = createGuard(parts.authenticate, limits.all);
   await server.register(
     async (scope: Server) => {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerAssetRoutes(scope, { ...parts, guard, createLimit: limits.upload });
       registerModelRoutes(scope, { ...parts, guard });
       registerLibraryRoutes(scope, { ...parts, createLimit: limits.create });
+    },
+    { prefix: '/api/v1' },
+  );
+  await server.register(
+    (scope: Server) =>
+      registerBatchRoutes(scope, { ...parts, guard, createLimit: limits.create, bodyLimitBytes }),
+    { prefix: '/api/v1' },
+  );
+  await server.register(
+    async (scope: Server) => {
+      registerDerivationRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerLineageRoute(scope, { ...parts, guard });
     },
     { prefix: '/api/v1' },
   );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
+  await server.register(async (scope: Server) => registerRetentionRoutes(scope, { ...parts, guard }), {
+    prefix: '/api/v1/admin',
+  });
   await server.register(
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);
       registerVideoRoutes(scope, { ...parts, guard, createLimit: limits.create });
+      registerOperationRoutes(scope, { ...parts, createLimit: limits.create });
       registerOpenAiModelRoutes(scope, { ...parts, guard });
     },
     { prefix: '/v1' },

@@ -68,5 +68,6 @@ export function createDraftJob({ catalog, clock }: { catalog: Catalog; clock: Cl
 }
 
 function planRow(plan: Plan): Job['plan'] {
-  return { ...plan, size: { ...plan.size } };
+  const { source, ...rest } = plan;
+  return { ...rest, size: { ...plan.size }, ...(source ? { source: { ...source } } : {}) };
 }

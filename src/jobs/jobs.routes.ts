@@ -7,7 +7,7 @@ import type { RateLimit } from '../http/rate-limit.ts';
 import { failures, FILE_ANSWERS, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { readClientRetry } from './client-retry.ts';
-import { createBodyReader, sendCreated } from './create-body.ts';
+import { createBodyReader, readReference, sendCreated } from './create-body.ts';
 import { filenameOf, type Job } from './job.ts';
 import { readListQuery, paginationOf } from './list-query.ts';
 import { viewJob, viewResult } from './job-view.ts';
@@ -39,22 +39,17 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
         consumes: ['application/json', 'multipart/form-data'],
         body: schemas.CreateBody,
         headers: schemas.CreateHeaders,
-        response: { 201: Success(schemas.JobSchema), ...failures([400, 413, 415, 422]) },
+        response: { 201: Success(schemas.JobSchema), ...failures([400, 404, 413, 415, 422, 503]) },
       },
     },
     async (request, reply) => {
       const { duration, aspectRatio, aspect_ratio: snake, inputReference, ...rest } = request.body;
-      const uploaded = request.reference;
       const caller = callerOf(request);
       const wish = {
         ...rest,
         seconds: duration,
         aspectRatio: aspectRatio ?? snake,
-        reference: uploaded
-          ? { data: uploaded }
-          : inputReference === undefined
-            ? undefined
-            : { url: inputReference },
+        reference: readReference({ inputReference, referenceFit: rest.referenceFit }, request.reference),
       };
       const origin = { retry: readClientRetry(request, caller.keyId), render: nativeBody };
       const created = await jobs.create(caller, wish, origin);

@@ -36,7 +36,14 @@ export const CreateBody = Type.Object(
     aspect_ratio: Type.Optional(Type.String({ description: 'The same as `aspectRatio`.' })),
     inputReference: Type.Optional(
       Type.String({
-        description: 'First frame: a data URL of a JPEG, PNG or WebP; or upload a file in a form.',
+        description:
+          'First frame: an asset id, an http(s) address or a data URL; or upload a file in a form.',
+      }),
+    ),
+    referenceFit: Type.Optional(
+      Enum(['cover', 'contain'], {
+        description:
+          'Brings the image to the size of the video: `cover` crops, `contain` pads. Unset: it is sent as it is.',
       }),
     ),
     priority: Type.Optional(Enum(['low', 'normal', 'high'], { default: 'normal' })),
@@ -107,7 +114,7 @@ export type ListQuery = Static<typeof ListQuery>;
 
 export const ContentQuery = Type.Object(
   {
-    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet'], { default: 'video' })),
+    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet', 'preview'], { default: 'video' })),
     download: Type.Optional(Type.Boolean({ default: false, description: 'Ask browsers to save the file.' })),
   },
   strict,
@@ -135,6 +142,7 @@ export const ResultSchema = Type.Object(
     videoUrl: Type.String({ description: 'Path on this server; needs the API key.' }),
     thumbnailUrl: Nullable(Type.String()),
     spritesheetUrl: Nullable(Type.String()),
+    previewUrl: Nullable(Type.String({ description: 'Animated WebP, for hovering.' })),
     duration: Type.Number({ description: 'Seconds, measured.' }),
     resolution: Type.String(),
     fileSize: Type.Integer({ description: 'Bytes.' }),

@@ -1,17 +1,18 @@
 import type { Kysely } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
+import type { AssetsService, ImageInput } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
 import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
-import type { Variant } from '../providers/provider.ts';
+import type { Fit } from '../media/image.ts';
 import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
 import type { ClientRetry } from './client-retry.ts';
 import type { Create, Created } from './create-job.ts';
 import type { DraftJob, VideoWishes } from './draft-job.ts';
 import type { EngineParts } from './engine.ts';
-import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
+import { isFinal, type Job, type JobFiles, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
   cursorAfter,
@@ -26,7 +27,7 @@ import { countJobs } from './job-count.repository.ts';
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
 import { countByStatus, findJob } from './jobs.repository.ts';
-import { type ReferenceInput, storeReference } from './reference.ts';
+import { referenceOf } from './reference.ts';
 import { restoreJobs, trashJobs } from './trash.repository.ts';
 
 /** Where a job is looked for. */
@@ -38,7 +39,9 @@ const TRASH_TOO: Looking = { trashToo: true };
 
 /** What a client asks for. */
 export interface CreateVideo extends Omit<VideoWishes, 'hasReference'> {
-  reference?: ReferenceInput | undefined;
+  reference?: ImageInput | undefined;
+  /** Brings the image to the size of the video; without it, it is sent as it is. */
+  referenceFit?: Fit | undefined;
 }
 
 /** Where a request comes from, and how its answer looks: a repetition gets the same one. */
@@ -80,7 +83,7 @@ export interface JobsService {
   /** Deletes a job wherever it stands, cancelling it first when it is open. */
   remove(caller: Principal, id: string): Promise<void>;
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
-  file(caller: Principal, id: string, variant: Variant, looking?: Looking): Promise<StoredFile>;
+  file(caller: Principal, id: string, variant: keyof JobFiles, looking?: Looking): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
   /** An address at the store that anybody may read the file at for a while; undefined: files pass through us. */
   link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;
@@ -93,6 +96,7 @@ export interface JobsService {
 
 export function createJobsService(
   parts: EngineParts & {
+    assets: AssetsService;
     cache: JobCache;
     draftJob: DraftJob;
     create: Create;
@@ -100,7 +104,7 @@ export function createJobsService(
     linkSeconds: number | undefined;
   },
 ): JobsService {
-  const { db, cache, storage, draftJob, create, linkSeconds } = parts;
+  const { db, assets, cache, storage, draftJob, create, linkSeconds } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string, looking?: Looking): Promise<CachedJob> {
@@ -113,7 +117,7 @@ export function createJobsService(
   }
 
   return {
-    create(caller, { reference, ...wishes }, { retry, render }) {
+    create(caller, { reference, referenceFit: fit, ...wishes }, { retry, render }) {
       const answer = (job: Job) => ({ id: job.id, body: render(job) });
       return create(caller, {
         retry,
@@ -122,9 +126,9 @@ export function createJobsService(
           const { fingerprint } = retry;
           const hasReference = reference !== undefined;
           const job = draftJob(caller, { ...wishes, hasReference }, { fingerprint });
-          if (hasReference) {
-            const { key, contentType } = await storeReference(parts, reference);
-            Object.assign(job, { reference_key: key, reference_type: contentType });
+          if (reference) {
+            const scale = fit && { width: job.width, height: job.height, fit };
+            Object.assign(job, referenceOf(await assets.take(caller, reference, { scale })));
           }
           return { ...answer(job), jobs: [job] };
         },

@@ -2,7 +2,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../core/ids.ts';
 import { type Job, type JobResult, resultOf, type StoredFile } from '../jobs/job.ts';
-import { imageType } from '../jobs/reference.ts';
+import { imageType } from '../media/image.ts';
 import type { FileProblem } from './import-archive.ts';
 import type { ImportRun } from './import-run.ts';
 import {

@@ -4,7 +4,8 @@ import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
 import { allowedSizes } from '../jobs/video-request.ts';
 import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
-import { sizeText } from '../providers/model.ts';
+import { canStandIn } from '../derivations/derive.ts';
+import { sizeText, SOURCE_KINDS } from '../providers/model.ts';
 import { Type } from 'typebox';
 import { ModelsSchema, OpenAiFailure } from './videos.schemas.ts';
 
@@ -69,6 +70,10 @@ function viewModel(entry: CatalogEntry) {
       idempotency_key: true,
       list: 'complete',
       delete_stops: true,
+      // What its provider does itself. The rest of remix, edit and extend is done by stand-ins, which a Sora Studio in
+      // front of this one can make as well, and then says so.
+      operations: [...(model.operations ?? [])],
+      stand_ins: SOURCE_KINDS.filter((kind) => !model.operations?.includes(kind) && canStandIn(kind, model)),
     },
   };
 }

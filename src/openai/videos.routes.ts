@@ -1,4 +1,5 @@
 import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import type { ImageInput } from '../assets/image-input.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
@@ -13,7 +14,7 @@ import { filenameOf, type Job } from '../jobs/job.ts';
 import type { JobsService } from '../jobs/jobs.service.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import { parseSize, supportsSeconds, supportsSize } from '../providers/model.ts';
-import { POLL_AFTER, pollAfterMs, toVideo } from './translate.ts';
+import { POLL_AFTER, pollAfterMs, toVideo, videoBody } from './translate.ts';
 import { CreateHeaders } from '../jobs/jobs.schemas.ts';
 import * as schemas from './videos.schemas.ts';
 
@@ -54,7 +55,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
         consumes: ['application/json', 'multipart/form-data'],
         headers: CreateHeaders,
         body: schemas.CreateVideoBody,
-        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 413, 415, 422) },
+        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 404, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -164,18 +165,8 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
   }
 }
 
-function videoBody(job: Job): string {
-  return JSON.stringify(toVideo(job));
-}
-
 function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateVideo {
   const { prompt, model, seconds, size, input_reference: reference } = body;
-  if (reference && 'file_id' in reference) {
-    throw new AppError('invalid_reference', {
-      message: 'Uploaded files cannot be named by id here: send the image itself or a data URL.',
-      param: 'input_reference',
-    });
-  }
   if (size !== undefined && !parseSize(size)) {
     throw new AppError('invalid_request', { message: 'size looks like 1280x720.', param: 'size' });
   }
@@ -184,8 +175,12 @@ function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined)
     model,
     seconds: seconds === undefined ? undefined : Number(seconds),
     resolution: size,
-    reference: uploaded ? { data: uploaded } : reference ? { url: reference.image_url } : undefined,
+    reference: uploaded ? { data: uploaded } : reference && readReference(reference),
   };
+}
+
+function readReference(reference: NonNullable<schemas.CreateVideoBody['input_reference']>): ImageInput {
+  return 'file_id' in reference ? { assetId: reference.file_id } : { url: reference.image_url };
 }
 
 /** The format's own defaults, four seconds upright, where the model can do them; else the model's. */

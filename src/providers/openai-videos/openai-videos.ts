@@ -1,5 +1,4 @@
-import type { JsonObject } from '../../core/json.ts';
-import { type ModelSpec, priceMicros, sizeText } from '../model.ts';
+import type { ModelSpec } from '../model.ts';
 import {
   type CallContext,
   type Operation,
@@ -10,14 +9,15 @@ import {
 } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { retryAfterMs } from '../upstream-error.ts';
-import { pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
-import { connectServer, type OpenAiVideosOptions, operationId } from './connection.ts';
+import { operationId, pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
+import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
 import { findVideo } from './find.ts';
 import { readModels } from './learned-models.ts';
-import { configuredModel, DEFAULT_MODELS } from './models.ts';
+import { configuredModel, DEFAULT_MODELS, withOperations } from './models.ts';
+import { planVideo } from './plan-video.ts';
 import { pollList } from './poll-list.ts';
 
 /**
@@ -42,21 +42,25 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     if (heard) connection.promises = heard.promises;
     const learned = heard && heard.models.length > 0 ? heard.models : lastModels;
     if (learned) lastModels = learned;
-    if (options.models) return options.models.map((model) => configuredModel(model, learned ?? []));
-    return learned ?? [...DEFAULT_MODELS];
+    const configured = options.models?.map((model) => configuredModel(model, learned ?? []));
+    return (configured ?? learned ?? DEFAULT_MODELS).map((model) =>
+      withOperations(model, dialect.operations),
+    );
   }
 
   async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
     const { reference } = context;
     const preferred: Encoding = reference ? 'multipart' : 'json';
-    const encoding = dialect.encoding === 'auto' ? (learnedEncoding ?? preferred) : dialect.encoding;
-    const call = createCall(plan.request, reference, encoding, dialect);
+    // What create was found to want says nothing about the operations, which every client sends as JSON.
+    const usual = plan.source ? 'json' : (learnedEncoding ?? preferred);
+    const encoding = dialect.encoding === 'auto' ? usual : dialect.encoding;
+    const call = createCall(plan, reference, encoding, dialect);
     const answer = await connection.create(call, context);
     const asked = dialect.encoding === 'auto' ? encodingAskedFor(answer, encoding) : undefined;
     if (asked === undefined) return answer;
-    const other = createCall(plan.request, reference, asked, dialect);
+    const other = createCall(plan, reference, asked, dialect);
     const second = await connection.create(other, context);
-    if (second.status < 300) learnedEncoding = asked;
+    if (second.status < 300 && !plan.source) learnedEncoding = asked;
     return second;
   }
 
@@ -81,23 +85,7 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
 
     models: ({ signal }) => models(signal),
 
-    plan(request, model) {
-      const extra = Object.entries(request.extra ?? {}).filter(([name]) => dialect.passes.includes(name));
-      const fields: JsonObject = {
-        ...Object.fromEntries(extra),
-        model: model.upstreamModel,
-        prompt: request.prompt,
-        seconds: dialect.seconds === 'number' ? request.seconds : String(request.seconds),
-        size: sizeText(request.size),
-      };
-      return {
-        upstreamModel: model.upstreamModel,
-        seconds: request.seconds,
-        size: request.size,
-        request: fields,
-        quoteMicros: priceMicros(model, request.seconds, request.size) ?? 0,
-      };
-    },
+    plan: (request, model) => planVideo(request, model, dialect),
 
     async submit(plan, context) {
       const answer = await send(plan, context);
