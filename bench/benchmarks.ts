@@ -31,6 +31,10 @@ const ALL = {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
   },
+  zip: {
+    about: 'first byte and memory of the server while it sends a zip of 200 videos, and an export',
+    load: () => import('./zip.ts'),
+  },
   s3: {
     about: 'memory that S3 storage takes for storing and reading a file of 300 MB (quick: 50 MB)',
     load: () => import('./s3.ts'),

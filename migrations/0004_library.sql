@@ -95,10 +95,11 @@ create index jobs_parent_of on jobs (parent_id) where parent_id is not null;
 create index jobs_batch_open on jobs (batch_id) where batch_id is not null and finished_at is null;
 -- The latest try of an item is the deepest: each one comes from the one before.
 create index jobs_batch_items on jobs (batch_id, batch_index, depth desc) where batch_id is not null;
-create index jobs_collection on jobs (owner_id, collection_id, created_at desc, id desc)
+create index jobs_collection on jobs (owner_id, collection_id, created_at desc, id desc) include (stored_bytes)
   where collection_id is not null and deleted_at is null;
 create index jobs_collection_any on jobs (collection_id) where collection_id is not null;
 create index jobs_starred on jobs (owner_id, created_at desc, id desc) where starred and deleted_at is null;
+create index jobs_pinned on jobs (owner_id, created_at desc, id desc) where pinned and deleted_at is null;
 create index jobs_trash on jobs (owner_id, trashed_at desc, id desc) where trashed_at is not null;
 create index jobs_trash_age on jobs (trashed_at) where trashed_at is not null;
 -- What retention goes by: the age of a video here, and its bytes.

@@ -11,6 +11,7 @@ import { ERRORS } from '../src/core/errors.ts';
 import type { DerivationsService } from '../src/derivations/derivations.service.ts';
 import { type JobStage, MOVES } from '../src/jobs/job.ts';
 import type { JobsService } from '../src/jobs/jobs.service.ts';
+import type { LibraryParts } from '../src/library/library.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
@@ -175,6 +176,7 @@ async function openApi(): Promise<object> {
     clock: systemClock,
     assets: {} as AssetsService,
     jobs: {} as JobsService,
+    library: {} as LibraryParts,
     retention: {} as Retention,
     batches: { maxVideos: 0 } as BatchesService,
     derivations: {} as DerivationsService,

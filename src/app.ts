@@ -189,6 +189,7 @@ export async function createApp({
     clock,
     assets,
     jobs,
+    library: { ...parts, jobs, draftJob, create, importLimitBytes: config.importLimitBytes },
     retention,
     batches,
     derivations,

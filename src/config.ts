@@ -34,6 +34,7 @@ export interface Config {
   /** Most videos in one batch. */
   batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
+  importLimitBytes: number;
   lineageMaxDepth: number;
   assets: { allowPrivate: boolean };
   retention: RetentionRules;
@@ -129,6 +130,7 @@ export function loadConfig(env: Environment): Config {
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
     batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    importLimitBytes: settings.IMPORT_LIMIT,
     lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
     retention: {

@@ -19,6 +19,8 @@ import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
+import type { LibraryParts } from './library/library.ts';
+import { registerLibraryRoutes } from './library/library.routes.ts';
 import { MAX_IMAGE_BYTES } from './media/image.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
@@ -38,6 +40,7 @@ export interface HttpParts {
   clock: Clock;
   assets: AssetsService;
   jobs: JobsService;
+  library: LibraryParts;
   retention: Retention;
   batches: BatchesService;
   derivations: DerivationsService;
@@ -77,6 +80,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
       registerAssetRoutes(scope, { ...parts, guard, createLimit: limits.upload });
       registerModelRoutes(scope, { ...parts, guard });
+      registerLibraryRoutes(scope, { ...parts, createLimit: limits.create });
     },
     { prefix: '/api/v1' },
   );

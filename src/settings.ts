@@ -227,6 +227,11 @@ export const SETTINGS = {
     50,
   ),
   BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
+  IMPORT_LIMIT: setting(
+    'Most bytes of an archive that is imported, and of what comes out of it.',
+    integer(1024, 1024 ** 5),
+    20 * 1024 ** 3,
+  ),
   ASSET_ALLOW_PRIVATE: setting(
     'Reference images may be fetched from private addresses too, such as an image host in your own network.',
     flag,

@@ -16,9 +16,13 @@ const STOP_TIMEOUT_MS = 20_000;
 
 /**
  * Cancels an open job. First it is cancelled here, for good; then the upstream is asked to stop. Throws
- * `job_already_finished` when it had come to its end before. Returns the job with what is known by then.
+ * `job_already_finished` when it had come to its end before. Returns the job with what is known when patience ends.
  */
-export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
+export async function cancelJob(
+  parts: EngineParts,
+  id: string,
+  patience: AbortSignal = AbortSignal.timeout(INLINE_TIMEOUT_MS),
+): Promise<Job> {
   const cancelled = await parts.write(async (write) => {
     // An attempt that has not been sent is withdrawn in the same breath: then nothing was and will be asked for.
     const attempt = await findLiveAttempt(write.tx, id);
@@ -39,9 +43,9 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
     }
     return job;
   });
-  if (cancelled.cancel_outcome !== 'unknown') return cancelled;
+  if (cancelled.cancel_outcome !== 'unknown' || patience.aborted) return cancelled;
   try {
-    return (await stopUpstream(parts, id, AbortSignal.timeout(INLINE_TIMEOUT_MS))) ?? cancelled;
+    return (await stopUpstream(parts, id, patience)) ?? cancelled;
   } catch (error) {
     parts.log.info(
       { jobId: id, error: errorText(error) },

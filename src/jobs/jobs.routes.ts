@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
@@ -100,7 +101,7 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
       },
     },
     async (request, reply) => {
-      const { job, rendered } = await jobs.get(callerOf(request), request.params.jobId);
+      const { job, rendered } = await jobs.get(callerOf(request), request.params.jobId, TRASH_TOO);
       let body = rendered.get('native');
       if (body === undefined) rendered.set('native', (body = nativeBody(job)));
       // Rendered once per change of the job; past the serializer, which has nothing to add.
@@ -121,8 +122,8 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
     },
     async (request) => {
       const caller = callerOf(request);
-      await jobs.file(caller, request.params.jobId, 'video');
-      const result = viewResult((await jobs.get(caller, request.params.jobId)).job);
+      await jobs.file(caller, request.params.jobId, 'video', TRASH_TOO);
+      const result = viewResult((await jobs.get(caller, request.params.jobId, TRASH_TOO)).job);
       return { success: true as const, data: result as NonNullable<typeof result> };
     },
   );
@@ -163,7 +164,7 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
     },
     handler: async (request, reply) => {
       const { variant = 'video', download = false } = request.query;
-      const file = await jobs.file(callerOf(request), request.params.jobId, variant);
+      const file = await jobs.file(callerOf(request), request.params.jobId, variant, TRASH_TOO);
       const content = { ...file, filename: filenameOf(request.params.jobId, file.key), attachment: download };
       return sendContent(request, reply, content, {
         open: (range) => jobs.open(file, range),
@@ -179,18 +180,30 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
         ...common,
         operationId: 'cancelVideo',
         summary: 'Cancel a job, or delete a finished one',
-        description: 'Cancels an open job; `?purge=true` deletes a finished one with its files.',
+        description:
+          'Cancels an open job. `?trash=true` moves it to the trash, cancelling an open one first; `?purge=true` deletes a finished one with its files, for good.',
         params: schemas.JobId,
         querystring: schemas.DeleteQuery,
         response: {
           200: Success(Type.Union([schemas.JobSchema, schemas.PurgedSchema])),
-          ...failures([404, 409]),
+          ...failures([400, 404, 409]),
         },
       },
     },
     async (request) => {
       const { jobId } = request.params;
-      if (request.query.purge) {
+      const { purge, trash } = request.query;
+      if (purge && trash) {
+        throw new AppError('invalid_request', {
+          message: 'Give trash or purge, not both: a purged video cannot be restored.',
+          param: 'purge',
+        });
+      }
+      if (trash) {
+        const { job } = await jobs.trash(callerOf(request), jobId);
+        return { success: true as const, data: viewJob(job) };
+      }
+      if (purge) {
         await jobs.purge(callerOf(request), jobId);
         return { success: true as const, data: { jobId, purged: true as const } };
       }
@@ -198,7 +211,27 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
       return { success: true as const, data: viewJob(job) };
     },
   );
+
+  server.post(
+    '/videos/:jobId/restore',
+    {
+      schema: {
+        ...common,
+        operationId: 'restoreVideo',
+        summary: 'Take a video out of the trash',
+        params: schemas.JobId,
+        response: { 200: Success(schemas.JobSchema), ...failures([404, 409]) },
+      },
+    },
+    async (request) => {
+      const job = await jobs.restore(callerOf(request), request.params.jobId);
+      return { success: true as const, data: viewJob(job) };
+    },
+  );
 }
+
+/** What is in the trash is hidden from lists, not from whoever knows its id. */
+const TRASH_TOO = { trashToo: true } as const;
 
 function nativeBody(job: Job): string {
   return JSON.stringify({ success: true, data: viewJob(job) });

@@ -67,6 +67,31 @@ export const CreateHeaders = Type.Object({
 
 export const JobId = Type.Object({ jobId: Type.String() });
 
+const FILTER_FIELDS = {
+  status: Type.Optional(Type.String({ description: `Several by comma: ${JOB_STATUSES.join(', ')}.` })),
+  model: Type.Optional(Type.String({ description: 'Several by comma.' })),
+  provider: Type.Optional(Type.String()),
+  batchId: Type.Optional(Type.String()),
+  tag: Type.Optional(Type.String({ description: 'Several by comma: videos that have all of them.' })),
+  q: Type.Optional(Type.String({ maxLength: 200, description: 'Words in prompt or name.' })),
+  from: Type.Optional(Type.String({ description: 'Created at or after: ISO 8601.' })),
+  to: Type.Optional(Type.String({ description: 'Created at or before: ISO 8601.' })),
+  collection: Type.Optional(
+    Type.String({ description: 'The id of a collection, or `none`: videos that stand in none.' }),
+  ),
+  starred: Type.Optional(Type.Boolean()),
+  pinned: Type.Optional(Type.Boolean()),
+  parent: Type.Optional(Type.String({ description: 'What was made from this video, directly.' })),
+  trashed: Type.Optional(
+    Type.Boolean({ description: 'The trash, and only that, latest first; otherwise what is not in it.' }),
+  ),
+};
+
+/** The fields that narrow a list. */
+export const ListFilter = Type.Object(FILTER_FIELDS, { ...strict, title: 'VideoFilter' });
+
+export type ListFilter = Static<typeof ListFilter>;
+
 export const ListQuery = Type.Object(
   {
     page: Type.Optional(Type.Integer({ minimum: 1, default: 1 })),
@@ -74,15 +99,12 @@ export const ListQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({ description: '`nextCursor` of the page before; instead of `page`.' }),
     ),
-    status: Type.Optional(Type.String({ description: `Several by comma: ${JOB_STATUSES.join(', ')}.` })),
-    model: Type.Optional(Type.String({ description: 'Several by comma.' })),
-    provider: Type.Optional(Type.String()),
-    batchId: Type.Optional(Type.String()),
-    tag: Type.Optional(Type.String()),
-    q: Type.Optional(Type.String({ maxLength: 200, description: 'Words in prompt or name.' })),
-    from: Type.Optional(Type.String({ description: 'Created at or after: ISO 8601.' })),
-    to: Type.Optional(Type.String({ description: 'Created at or before: ISO 8601.' })),
-    sort: Type.Optional(Enum(Object.keys(SORTS) as (keyof typeof SORTS)[], { default: 'createdAt' })),
+    ...FILTER_FIELDS,
+    sort: Type.Optional(
+      Enum(Object.keys(SORTS) as (keyof typeof SORTS)[], {
+        description: 'Unset: `createdAt`; the trash is always sorted by `trashedAt`.',
+      }),
+    ),
     order: Type.Optional(Enum(['asc', 'desc'], { default: 'desc' })),
   },
   strict,
@@ -101,7 +123,13 @@ export const ContentQuery = Type.Object(
 export const DeleteQuery = Type.Object(
   {
     purge: Type.Optional(
-      Type.Boolean({ default: false, description: 'Delete a finished video and its files.' }),
+      Type.Boolean({ default: false, description: 'Delete a finished video and its files, for good.' }),
+    ),
+    trash: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Move it to the trash; an open one is cancelled first. It can be restored.',
+      }),
     ),
   },
   strict,
