@@ -11,15 +11,21 @@ export interface Form {
   fileFacts: Record<string, { filename: string; contentType: string }>;
 }
 
+export interface FormOptions {
+  /** Largest file, in bytes, where it is not the server's usual. */
+  fileSize?: number;
+  /** Told of every file before it is read: throws for those that are not wanted. */
+  onFile?: ((field: string) => void) | undefined;
+}
+
 /**
  * Reads a multipart body. `a[b]` becomes `{a: {b}}`, a repeated field an array of texts. Throws `invalid_multipart`,
  * `payload_too_large`, and what `onFile` throws of a file before it is read.
  */
 export async function readForm(
   request: FastifyRequest,
-  options: { fileSize?: number; onFile?: (field: string) => void } = {},
+  { onFile, ...limits }: FormOptions = {},
 ): Promise<Form> {
-  const { onFile, ...limits } = options;
   const form: Form = { fields: {}, files: {}, fileFacts: {} };
   try {
     for await (const part of request.parts({ limits })) {

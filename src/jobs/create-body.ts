@@ -28,7 +28,7 @@ export interface BodyReaderOptions {
 export function createBodyReader(options: BodyReaderOptions = {}) {
   return async (request: FastifyRequest): Promise<void> => {
     if (request.isMultipart()) {
-      const { fields, files } = await readForm(request, options.onFile ? { onFile: options.onFile } : {});
+      const { fields, files } = await readForm(request, { onFile: options.onFile });
       for (const [field, data] of Object.entries(files)) {
         if (!FILE_FIELDS.has(field)) {
           throw new AppError('unknown_field', { message: `There is no file field ${field}.`, param: field });
