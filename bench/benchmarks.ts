@@ -1,8 +1,5 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName =
-  'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'polling' | 'fresh-clone';
-
 interface Entry {
   /** One line for the help. */
   about: string;
@@ -12,7 +9,7 @@ interface Entry {
 }
 
 /** Every benchmark there is, in the order of the table. */
-export const BENCHMARKS: Record<BenchmarkName, Entry> = {
+const ALL = {
   'get-job': {
     about: 'GET /api/v1/videos/:id against a bare Fastify route, and its latency at 1,000 requests/s',
     load: () => import('./get-job.ts'),
@@ -28,6 +25,10 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   download: {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
+  },
+  s3: {
+    about: 'memory that S3 storage takes for storing and reading a file of 300 MB (quick: 50 MB)',
+    load: () => import('./s3.ts'),
   },
   memory: {
     about: 'memory of a fresh server with its PostgreSQL at rest, and the CPU time it needs to rest',
@@ -47,4 +48,8 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
     isLong: true,
     load: () => import('./fresh-clone.ts'),
   },
-};
+} satisfies Record<string, Entry>;
+
+export type BenchmarkName = keyof typeof ALL;
+
+export const BENCHMARKS: Readonly<Record<BenchmarkName, Entry>> = ALL;

@@ -29,7 +29,7 @@ import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
-import { openLocalStorage } from './storage/local-storage.ts';
+import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
 import { resolveApiKey } from './api-key.ts';
 
@@ -85,7 +85,8 @@ export async function createApp({
     applicationName: 'sora-studio',
   });
   lifecycle.onStop('database', () => db.destroy());
-  const storage = await openLocalStorage(join(config.dataDir, 'storage'));
+  const storage = await openStorage(config.storage, { log, clock });
+  lifecycle.onStop('storage', () => storage.close?.());
   const outbound = createOutbound();
   lifecycle.onStop('outbound', () => outbound.close());
   const media = createMedia({ path: config.executablePath });
@@ -140,7 +141,8 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
-  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create });
+  const { linkSeconds } = config.storage;
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
   const derivations = createDerivationsService({
     ...parts,
     assets,

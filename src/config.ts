@@ -7,6 +7,8 @@ import type { DialectName } from './providers/openai-videos/dialects.ts';
 import type { FaultRates } from './providers/simulator/faults.ts';
 import { readProvidersFile, type FileModel } from './providers-file.ts';
 import { readSettings, type Settings } from './settings.ts';
+import type { StorageConfig } from './storage/open-storage.ts';
+import { readStorageConfig } from './storage-config.ts';
 
 /** Everything the environment decides, checked and frozen. Each part is handed its slice. */
 export interface Config {
@@ -22,6 +24,7 @@ export interface Config {
   };
   log: { level: Settings['LOG_LEVEL']; pretty: boolean | undefined };
   database: { url: string | undefined; maxConnections: number };
+  storage: StorageConfig;
   apiKey: Secret | undefined;
   simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
   connections: ConnectionConfig[];
@@ -87,6 +90,7 @@ export function loadConfig(env: Environment): Config {
   }
   if (settings.JOB_GIVE_UP < settings.JOB_DEADLINE)
     problems.push('JOB_GIVE_UP must not be shorter than JOB_DEADLINE.');
+  const storage = readStorageConfig(settings, problems);
   const simulator = settings.SIMULATOR ?? true;
   if (!simulator && connections.length === 0) {
     problems.push(
@@ -108,6 +112,7 @@ export function loadConfig(env: Environment): Config {
     },
     log: { level: settings.LOG_LEVEL, pretty: settings.LOG_PRETTY },
     database: { url: settings.DATABASE_URL, maxConnections: settings.DATABASE_POOL_MAX },
+    storage,
     apiKey: settings.API_KEY,
     simulator: {
       enabled: simulator,

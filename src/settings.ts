@@ -1,6 +1,7 @@
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
+import { isKey } from './storage/key.ts';
 
 /** How one setting's text becomes a value. Throws an Error whose message completes "NAME must be …". */
 type Parse<T> = (text: string) => T;
@@ -83,6 +84,17 @@ function accessKey(value: string): Secret {
   return new Secret(value);
 }
 
+const bucket: Parse<string> = (value) => {
+  if (/^[\w.-]{3,255}$/.test(value)) return value;
+  throw new Error('the name of a bucket');
+};
+
+const prefix: Parse<string> = (value) => {
+  const trimmed = value.replaceAll(/^\/+|\/+$/g, '');
+  if (isKey(trimmed)) return trimmed;
+  throw new Error('made of letters, digits, -, _, . and /');
+};
+
 function setting<T>(about: string, parse: Parse<T>, fallback: T): Setting<T> {
   return { about, parse, fallback };
 }
@@ -118,7 +130,24 @@ export const SETTINGS = {
     oneOf('all', 'api', 'worker'),
     'all',
   ),
-  STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local'), 'local'),
+  STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local', 's3'), 'local'),
+  S3_BUCKET: optional('The bucket, which must exist.', bucket),
+  S3_REGION: setting('The region of the bucket.', text, 'us-east-1'),
+  S3_ENDPOINT: optional('Address of an S3-compatible store; unset: Amazon S3.', url('http:', 'https:')),
+  S3_PREFIX: setting(
+    'What the names of all objects begin with, for a bucket that others use too.',
+    prefix,
+    '',
+  ),
+  AWS_ACCESS_KEY_ID: optional('Access key; unset: what the AWS SDK finds, such as a role.', accessKey),
+  AWS_SECRET_ACCESS_KEY: optional('The secret that belongs to it.', accessKey),
+  AWS_SESSION_TOKEN: optional('The token of keys that are valid for a while only.', accessKey),
+  S3_DOWNLOADS: setting(
+    'proxy: files pass through this server; links: clients are sent to the store with a signed link.',
+    oneOf('proxy', 'links'),
+    'proxy',
+  ),
+  S3_LINK_SECONDS: setting('How long such a link is valid, in seconds.', integer(10, 7 * 24 * 3600), 300),
   API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
   OPENAI_API_KEY: optional('Key for the connection `openai`.', accessKey),
   OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),

@@ -229,16 +229,21 @@ test('nothing is fetched that a stranger may not make this server fetch, and the
   expect(await readdir(join(app.dataDir, 'tmp'))).toEqual([]);
 }, 120_000);
 
-test('a name that leads here only when it is asked for again leads nowhere', async () => {
-  const app = await guarded();
-  const inner = await listen((_request, response) => void response.end(image));
-  const outer = await listen((_request, response) => {
-    response.writeHead(307, { location: `http://rebind.test:${inner.port}/` }).end();
-  });
-  const response = await app.admin.request('POST', ASSETS, { url: `http://rebind.test:${outer.port}/` });
-  expect(errorOf(response).message).toMatch(NOT_PUBLIC);
-  expect([outer.seen.length, inner.seen.length]).toEqual([1, 0]);
-});
+test.each(['another port', 'the very same address'])(
+  'a name that leads here only when it is asked for again leads nowhere (%s)',
+  async (where) => {
+    const app = await guarded();
+    const inner = await listen((_request, response) => void response.end(image));
+    const outer = await listen((_request, response) => {
+      const location = where === 'another port' ? `http://rebind.test:${inner.port}/` : '/again';
+      // Closed, so that the next request asks for the name once more.
+      response.writeHead(307, { location, connection: 'close' }).end();
+    });
+    const response = await app.admin.request('POST', ASSETS, { url: `http://rebind.test:${outer.port}/` });
+    expect(errorOf(response).message).toMatch(NOT_PUBLIC);
+    expect([outer.seen.length, inner.seen.length]).toEqual([1, 0]);
+  },
+);
 
 test.each(['headers', 'end'])('an address that never gives its %s is given up', async (what) => {
   const app = await open();

@@ -42,7 +42,7 @@ export function createImageStore(parts: { media: Media; storage: Storage; tempDi
       const sha256 = await hashOf(files.output);
       const key = `references/${sha256}.${contentType.slice('image/'.length)}`;
       // Put again even if it is there: it counts as new then, and no sweep of old files takes it away.
-      await storage.putFile(key, files.output, { contentType });
+      await storage.putFile(key, files.output, { contentType, sizeBytes: size, sha256 });
       const { width, height, original } = image;
       return {
         storage_key: key,

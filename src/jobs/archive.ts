@@ -110,15 +110,16 @@ async function keep(
     contentType: CONTENT_TYPES[info.container],
   };
   const stored: JobResult['files'] = { video };
+  const put = (path: string, file: StoredFile) => parts.storage.putFile(file.key, path, { ...file, signal });
   if (previews.poster) {
     stored.thumbnail = await describe(files.poster, `${folder}/thumbnail.webp`, 'image/webp');
-    await parts.storage.putFile(stored.thumbnail.key, files.poster, stored.thumbnail);
+    await put(files.poster, stored.thumbnail);
   }
   if (previews.sheet) {
     stored.spritesheet = await describe(files.sheet, `${folder}/spritesheet.jpg`, 'image/jpeg');
-    await parts.storage.putFile(stored.spritesheet.key, files.sheet, stored.spritesheet);
+    await put(files.sheet, stored.spritesheet);
   }
-  await parts.storage.putFile(video.key, files.part, video);
+  await put(files.part, video);
   const { width, height, codec, hasAudio, durationSeconds } = info;
   const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files: stored };
   await complete(parts, job, result);

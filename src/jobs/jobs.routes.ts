@@ -165,7 +165,10 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
       const { variant = 'video', download = false } = request.query;
       const file = await jobs.file(callerOf(request), request.params.jobId, variant);
       const content = { ...file, filename: filenameOf(request.params.jobId, file.key), attachment: download };
-      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+      return sendContent(request, reply, content, {
+        open: (range) => jobs.open(file, range),
+        link: () => jobs.link(file, content),
+      });
     },
   });
 

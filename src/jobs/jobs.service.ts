@@ -68,6 +68,8 @@ export interface JobsService {
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
   file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
+  /** An address at the store that anybody may read the file at for a while; undefined: files pass through us. */
+  link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;
   /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
   listDoubtful(): Promise<DoubtfulJob[]>;
   decide(id: string, decision: Decision): Promise<Job>;
@@ -76,9 +78,16 @@ export interface JobsService {
 }
 
 export function createJobsService(
-  parts: EngineParts & { assets: AssetsService; cache: JobCache; draftJob: DraftJob; create: Create },
+  parts: EngineParts & {
+    assets: AssetsService;
+    cache: JobCache;
+    draftJob: DraftJob;
+    create: Create;
+    /** How long links to the store are valid; undefined: none are given out. */
+    linkSeconds: number | undefined;
+  },
 ): JobsService {
-  const { db, assets, cache, storage, draftJob, create } = parts;
+  const { db, assets, cache, storage, draftJob, create, linkSeconds } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
   async function owned(caller: Principal, id: string): Promise<CachedJob> {
@@ -153,6 +162,10 @@ export function createJobsService(
       return file;
     },
     open: (file, range) => storage.open(file.key, range),
+    async link({ key, contentType }, shown) {
+      if (linkSeconds === undefined) return undefined;
+      return storage.link?.(key, { ...shown, contentType, expiresSeconds: linkSeconds });
+    },
     listDoubtful: () => listDoubtful(db, 1000),
     decide: (id, decision) => decide(parts, id, decision),
     countByStatus: () => countByStatus(db),

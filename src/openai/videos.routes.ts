@@ -133,7 +133,10 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
       const id = request.params.video_id;
       const file = await jobs.file(callerOf(request), id, variant);
       const content = { ...file, filename: filenameOf(id, file.key), attachment: false };
-      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+      return sendContent(request, reply, content, {
+        open: (range) => jobs.open(file, range),
+        link: () => jobs.link(file, content),
+      });
     },
   });
 
