@@ -18,6 +18,11 @@ const ALL = {
     about: 'POST /api/v1/videos, durably, against a bare route with three INSERTs in a transaction',
     load: () => import('./create.ts'),
   },
+  batch: {
+    about:
+      'POST /api/v1/videos/batch with 10, 100 and 1,000 videos, durably, against one INSERT of the same rows',
+    load: () => import('./batch.ts'),
+  },
   list: {
     about: 'every filter and sort of the list over 1,000,000 jobs (quick: 100,000), in the database',
     load: () => import('./list.ts'),

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
 import type { AssetsService } from '../src/assets/assets.service.ts';
+import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
@@ -13,6 +14,7 @@ import type { JobsService } from '../src/jobs/jobs.service.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
+import type { Retention } from '../src/retention/retention.ts';
 import { createHttp } from '../src/routes.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
 import { createMetrics } from '../src/system/metrics.ts';
@@ -175,6 +177,8 @@ async function openApi(): Promise<object> {
     jobs: {} as JobsService,
     derivations: {} as DerivationsService,
     getLineage: () => Promise.reject(new Error('not here')),
+    retention: {} as Retention,
+    batches: { maxVideos: 0 } as BatchesService,
     catalog: createCatalog({ connections: [] }),
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,

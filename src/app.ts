@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
 import { createAssetsService } from './assets/assets.service.ts';
+import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
@@ -27,6 +28,8 @@ import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
@@ -37,6 +40,8 @@ export interface App {
   server: Server;
   engine: EngineRunner;
   jobs: JobsService;
+  retention: Retention;
+  upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -141,6 +146,8 @@ export async function createApp({
   const engine = createEngineRunner(parts, queue);
   const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
   const draftJob = createDraftJob({ catalog, clock });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
   const derivations = createDerivationsService({
@@ -150,6 +157,13 @@ export async function createApp({
     draftJob,
     create,
     maxDepth: config.lineageMaxDepth,
+  });
+  const batches = createBatchesService({
+    ...parts,
+    assets,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
   });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
@@ -177,6 +191,8 @@ export async function createApp({
     jobs,
     derivations,
     getLineage: createGetLineage({ db, jobs }),
+    retention,
+    batches,
     catalog,
     metrics,
     authenticate: createAuthenticate({ db, clock }),
@@ -193,6 +209,8 @@ export async function createApp({
     server,
     engine,
     jobs,
+    retention,
+    upkeep,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -206,6 +224,8 @@ export async function createApp({
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
+        upkeep.start();
+        lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
       return addressOf(server, config.http.host);

@@ -6,6 +6,7 @@ import type { WhenUnconfirmed } from './providers/catalog.ts';
 import type { DialectName } from './providers/openai-videos/dialects.ts';
 import type { FaultRates } from './providers/simulator/faults.ts';
 import { readProvidersFile, type FileModel } from './providers-file.ts';
+import type { RetentionRules } from './retention/rules.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { StorageConfig } from './storage/open-storage.ts';
 import { readStorageConfig } from './storage-config.ts';
@@ -30,9 +31,12 @@ export interface Config {
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
   aliases: Record<string, string>;
+  /** Most videos in one batch. */
+  batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
   lineageMaxDepth: number;
   assets: { allowPrivate: boolean };
+  retention: RetentionRules;
   /** Where programs are looked up (for ffmpeg). */
   executablePath: string;
   /** Whether npm started us: then the process ends when npm is gone. */
@@ -123,9 +127,17 @@ export function loadConfig(env: Environment): Config {
     connections,
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
     lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
+    retention: {
+      days: settings.RETENTION_DAYS ?? Infinity,
+      maxBytes: settings.RETENTION_MAX_BYTES ?? Infinity,
+      tags: settings.RETENTION_TAGS,
+      trashDays: settings.TRASH_DAYS,
+      assetDays: settings.ASSET_DAYS,
+    },
     executablePath: env['PATH'] ?? '',
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });

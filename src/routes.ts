@@ -2,6 +2,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
+import { registerBatchRoutes } from './batches/batches.routes.ts';
+import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
@@ -23,6 +25,8 @@ import { sendOpenAiError } from './openai/openai-errors.ts';
 import { registerOperationRoutes } from './openai/operations.routes.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
+import type { Retention } from './retention/retention.ts';
+import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
@@ -36,6 +40,8 @@ export interface HttpParts {
   jobs: JobsService;
   derivations: DerivationsService;
   getLineage: GetLineage;
+  retention: Retention;
+  batches: BatchesService;
   catalog: Catalog;
   metrics: Metrics;
   authenticate: Authenticate;
@@ -81,7 +87,15 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     },
     { prefix: '/api/v1' },
   );
+  await server.register(
+    (scope: Server) =>
+      registerBatchRoutes(scope, { ...parts, guard, createLimit: limits.create, bodyLimitBytes }),
+    { prefix: '/api/v1' },
+  );
   await server.register(async (scope: Server) => registerJobAdminRoutes(scope, { ...parts, guard }), {
+    prefix: '/api/v1/admin',
+  });
+  await server.register(async (scope: Server) => registerRetentionRoutes(scope, { ...parts, guard }), {
     prefix: '/api/v1/admin',
   });
   await server.register(

@@ -1,6 +1,7 @@
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
+import { parseBytes, parseTagRules } from './retention/rules.ts';
 import { isKey } from './storage/key.ts';
 
 /** How one setting's text becomes a value. Throws an Error whose message completes "NAME must be …". */
@@ -76,6 +77,22 @@ const faults: Parse<FaultRates> = (value) => {
     return parseFaultRates(value);
   } catch (error) {
     throw new Error(`a list such as 429=0.1,lost-answer=0.02 (${errorText(error)})`, { cause: error });
+  }
+};
+
+const tagRules: Parse<Record<string, number>> = (value) => {
+  try {
+    return parseTagRules(value);
+  } catch (error) {
+    throw new Error(`a list such as temp=7,keep=never (${errorText(error)})`, { cause: error });
+  }
+};
+
+const bytes: Parse<number> = (value) => {
+  try {
+    return parseBytes(value);
+  } catch (error) {
+    throw new Error('a size such as 500GB or 1.5TiB', { cause: error });
   }
 };
 
@@ -174,6 +191,7 @@ export const SETTINGS = {
     {},
   ),
   MAX_RUNNING: setting('Most videos in work at once, for each connection.', integer(1, 100_000), 5),
+  BATCH_MAX_VIDEOS: setting('Most videos in one batch.', integer(1, 1000), 10),
   JOB_DEADLINE: setting(
     'After this long in work a job counts as overdue and is asked for less often, in ms.',
     integer(1000, 7 * 24 * 60 * MINUTE_MS),
@@ -188,6 +206,25 @@ export const SETTINGS = {
     'How many steps of remix, edit, extend and retry a video may be away from its first one.',
     integer(1, 10_000),
     50,
+  ),
+  RETENTION_DAYS: optional(
+    'Finished videos are deleted this many days after they finished; unset: never.',
+    integer(1, 36_500),
+  ),
+  RETENTION_MAX_BYTES: optional(
+    'The oldest videos are deleted until all of them together take no more than this; unset: no limit.',
+    bytes,
+  ),
+  RETENTION_TAGS: setting<Record<string, number>>(
+    'Days by tag instead of RETENTION_DAYS, or never; the longest of a video’s tags holds.',
+    tagRules,
+    {},
+  ),
+  TRASH_DAYS: setting('Videos in the trash are deleted after this many days.', integer(0, 36_500), 30),
+  ASSET_DAYS: setting(
+    'Reference images that no video names are deleted this many days after their last use.',
+    integer(1, 36_500),
+    30,
   ),
   BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
   ASSET_ALLOW_PRIVATE: setting(

@@ -28,6 +28,7 @@ export interface Caller {
 export interface TestApp {
   app: App;
   db: Database;
+  databaseUrl: string;
   clock: TestClock;
   dataDir: string;
   admin: Caller;
@@ -109,6 +110,7 @@ export async function createTestApp(
   return {
     app,
     db: database.db,
+    databaseUrl: database.url,
     clock,
     dataDir,
     admin: caller(ADMIN_KEY),

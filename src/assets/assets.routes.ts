@@ -97,10 +97,7 @@ export function registerAssetRoutes(
       const asset = await assets.get(callerOf(request), request.params.assetId);
       const { size_bytes: sizeBytes, sha256, content_type: contentType } = asset;
       const file = { sizeBytes, sha256, contentType, filename: imageFilename(asset), attachment: false };
-      return sendContent(request, reply, file, {
-        open: (range) => assets.open(asset, range),
-        link: async () => undefined,
-      });
+      return sendContent(request, reply, file, { open: (range) => assets.open(asset, range) });
     },
   });
 

@@ -15,6 +15,7 @@ export const ERRORS = {
   invalid_reference: { status: 400, message: 'The reference image cannot be used.' },
   operation_unsupported: { status: 400, message: 'This cannot be done with this video and model.' },
   lineage_too_deep: { status: 400, message: 'The lineage of this video is as deep as it may be.' },
+  invalid_batch: { status: 400, message: 'The batch is not valid: nothing of it was created.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
   video_not_completed: { status: 400, message: 'The video is not finished yet.' },
   unauthorized: {
@@ -24,15 +25,22 @@ export const ERRORS = {
   forbidden: { status: 403, message: 'This API key may not do that.' },
   not_found: { status: 404, message: 'There is nothing at this path.' },
   job_not_found: { status: 404, message: 'There is no such video.' },
+  batch_not_found: { status: 404, message: 'There is no such batch.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
   asset_not_found: { status: 404, message: 'There is no such asset.' },
   job_already_finished: { status: 409, message: 'The video is already finished.' },
   job_not_finished: { status: 409, message: 'The video is not finished: cancel it first.' },
   job_not_failed: { status: 409, message: 'Only what failed or was cancelled can be tried again.' },
+  batch_already_finished: { status: 409, message: 'All videos of the batch have ended already.' },
+  nothing_to_retry: {
+    status: 409,
+    message: 'Nothing to try again: no video of the batch has failed or been cancelled.',
+  },
   no_decision_needed: {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',
   },
+  retention_running: { status: 409, message: 'A round of this kind is at work already.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },
   idempotency_key_reused: {
     status: 422,

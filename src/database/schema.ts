@@ -160,6 +160,12 @@ export interface AssetsTable {
   used_at: Date;
 }
 
+export interface UpkeepTable {
+  kind: 'retention' | 'sweep';
+  started_at: Date;
+  report: JsonColumn<JsonObject>;
+}
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   users: UsersTable;
@@ -173,4 +179,5 @@ export interface DB {
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;
+  upkeep: UpkeepTable;
 }

@@ -18,7 +18,7 @@ export interface ContentFile {
 export interface ContentSource {
   open(range?: ByteRange): Promise<Chunks>;
   /** An address at the store itself, when clients are to fetch from there; undefined: the bytes pass through us. */
-  link(): Promise<string | undefined>;
+  link?(): Promise<string | undefined>;
 }
 
 /**
@@ -49,7 +49,7 @@ export async function sendContent(
     throw new AppError('range_not_satisfiable', { details: { sizeBytes: file.sizeBytes } });
   }
   // Conditions name our entity tag, which the store does not know; a HEAD needs no bytes.
-  const address = request.method === 'HEAD' || isConditional(request) ? undefined : await link();
+  const address = request.method === 'HEAD' || isConditional(request) ? undefined : await link?.();
   if (address !== undefined) return redirect(reply, address);
   const length = range ? range.end - range.start + 1 : file.sizeBytes;
   void reply.header('content-length', length);

@@ -23,6 +23,7 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
       servers: [{ url: options.publicUrl ?? '/' }],
       tags: [
         { name: 'Videos', description: 'Create videos and follow them to the file.' },
+        { name: 'Batches', description: 'Many videos at once.' },
         { name: 'Assets', description: 'Reference images that videos start from.' },
         { name: 'Models', description: 'What can be asked for.' },
         { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },

@@ -6,7 +6,7 @@ import { type Attempt, findLiveAttempt, moveAttempt, withdrawAttempt } from './a
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
 import { deleteJob, findJob, recordCancelOutcome, type SettledCancel } from './jobs.repository.ts';
-import { moveJob } from './moves.repository.ts';
+import { lockQueued, moveJob, moveJobs } from './moves.repository.ts';
 import { isPastGrace, look } from './reconcile.ts';
 
 /** How long a client waits for the upstream's word; after that the task goes on alone. */
@@ -49,6 +49,18 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
     );
     return cancelled;
   }
+}
+
+/**
+ * Cancels those of the jobs that wait for their turn, all at once: nothing was asked of any provider. Returns them; the
+ * others, and those that somebody is changing right now, are left as they are. Some thousands at a time.
+ */
+export function cancelQueued(parts: Pick<EngineParts, 'write'>, ids: readonly string[]): Promise<Job[]> {
+  const changes = { cancel_outcome: 'not_started', charged_micros: 0, estimated_at: null } as const;
+  return parts.write(async (write) => {
+    const waiting = await lockQueued(write, ids);
+    return waiting.length === 0 ? [] : moveJobs(write, waiting, 'cancel', changes, () => ({}));
+  });
 }
 
 /** The task behind it: asks until the upstream has said what came of it. */

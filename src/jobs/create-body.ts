@@ -28,7 +28,7 @@ export interface BodyReaderOptions {
 export function createBodyReader(options: BodyReaderOptions = {}) {
   return async (request: FastifyRequest): Promise<void> => {
     if (request.isMultipart()) {
-      const { fields, files } = await readForm(request, options.onFile);
+      const { fields, files } = await readForm(request, { onFile: options.onFile });
       for (const [field, data] of Object.entries(files)) {
         if (!FILE_FIELDS.has(field)) {
           throw new AppError('unknown_field', { message: `There is no file field ${field}.`, param: field });
@@ -92,7 +92,7 @@ function parseJson(text: string): unknown {
 }
 
 /** NUL and lone surrogates are no text: PostgreSQL refuses them, so they are refused here, with the field's name. */
-function refuseUnstorable(value: unknown, path: readonly string[]): void {
+export function refuseUnstorable(value: unknown, path: readonly string[]): void {
   if (typeof value === 'string') {
     if (path[0] !== 'prompt' && (value.includes('\u0000') || !value.isWellFormed())) {
       const param = path.join('.');

@@ -92,7 +92,7 @@ export type ListQuery = Static<typeof ListQuery>;
 
 export const ContentQuery = Type.Object(
   {
-    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet'], { default: 'video' })),
+    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet', 'preview'], { default: 'video' })),
     download: Type.Optional(Type.Boolean({ default: false, description: 'Ask browsers to save the file.' })),
   },
   strict,
@@ -114,6 +114,7 @@ export const ResultSchema = Type.Object(
     videoUrl: Type.String({ description: 'Path on this server; needs the API key.' }),
     thumbnailUrl: Nullable(Type.String()),
     spritesheetUrl: Nullable(Type.String()),
+    previewUrl: Nullable(Type.String({ description: 'Animated WebP, for hovering.' })),
     duration: Type.Number({ description: 'Seconds, measured.' }),
     resolution: Type.String(),
     fileSize: Type.Integer({ description: 'Bytes.' }),

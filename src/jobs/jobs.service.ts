@@ -6,14 +6,13 @@ import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
 import type { Fit } from '../media/image.ts';
-import type { Variant } from '../providers/provider.ts';
 import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
 import type { ClientRetry } from './client-retry.ts';
 import type { Create, Created } from './create-job.ts';
 import type { DraftJob, VideoWishes } from './draft-job.ts';
 import type { EngineParts } from './engine.ts';
-import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
+import { isFinal, type Job, type JobFiles, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
   countJobs,
@@ -66,7 +65,7 @@ export interface JobsService {
   /** Deletes a job wherever it stands, cancelling it first when it is open. */
   remove(caller: Principal, id: string): Promise<void>;
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
-  file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
+  file(caller: Principal, id: string, variant: keyof JobFiles): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
   /** An address at the store that anybody may read the file at for a while; undefined: files pass through us. */
   link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;

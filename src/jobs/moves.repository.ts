@@ -1,4 +1,4 @@
-import type { UpdateObject } from 'kysely';
+import { sql, type UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import { endBatchItem } from './batch-end.repository.ts';
@@ -57,8 +57,28 @@ export async function moveJobs(
       at: write.now,
     })),
   );
-  for (const job of jobs) {
-    if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
-  }
+  if (move.to.stage === 'finished') await endBatches(write, jobs);
   return jobs;
+}
+
+/** Each batch once, and in one order for everybody, so that no two transactions wait for each other. */
+async function endBatches(write: Write, jobs: readonly Job[]): Promise<void> {
+  const batches = new Set(jobs.map((job) => job.batch_id).filter((id) => id !== null));
+  for (const batchId of [...batches].toSorted()) await endBatchItem(write, batchId);
+}
+
+/**
+ * Those of the jobs that wait for their turn, held until the transaction ends. What somebody else is changing right now is
+ * left out, not waited for: two that each hold some of the rows would wait for each other.
+ */
+export async function lockQueued(write: Write, ids: readonly string[]): Promise<string[]> {
+  const rows = await write.tx
+    .selectFrom('jobs')
+    .select('id')
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .where('stage', '=', 'queued')
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  return rows.map(({ id }) => id);
 }

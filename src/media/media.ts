@@ -7,7 +7,7 @@ import { childTask, type ChildTask } from './child-task.ts';
 import type { Frame, WhichFrame } from './frame-task.ts';
 import type { CleanImage, Scale } from './image.ts';
 import { MediaError } from './media-error.ts';
-import type { Previews, PreviewTargets } from './previews.ts';
+import { POSTER_ONLY, type Previews, type PreviewTargets } from './previews.ts';
 import type { VideoInfo } from './video-info.ts';
 
 export interface RunOptions {
@@ -21,8 +21,9 @@ export interface Media {
   /** Probes an untrusted file. `media_invalid` says what is wrong with it; 10 s at the most. */
   inspectVideo(file: string, options?: RunOptions): Promise<VideoInfo>;
   /**
-   * Writes a webp poster (longest side 640 px) and a jpg sheet (4 × 4 tiles of about 240 px).
-   * A video that cannot be decoded here gets a placeholder poster and no sheet: that is no error.
+   * Writes a webp poster (longest side 640 px), a jpg sheet (4 × 4 tiles of about 240 px) and an animated webp
+   * (longest side 320 px). A video that cannot be decoded here gets a placeholder poster and nothing else: that is no
+   * error.
    */
   makePreviews(file: string, targets: PreviewTargets, options?: RunOptions): Promise<Previews>;
   /**
@@ -35,6 +36,8 @@ export interface Media {
    * scaled on request. The same file gives the same bytes. `media_invalid` says what is wrong with it.
    */
   cleanImage(file: string, output: string, options?: RunOptions & { scale?: Scale }): Promise<CleanImage>;
+  /** Writes the poster of a video that cannot be decoded. */
+  makePlaceholder(poster: string, options?: RunOptions): Promise<Previews>;
   /** Runs another room's task (`childTask`) under the same rules. Arguments and result are JSON. */
   run<Args, Result>(task: ChildTask<Args, Result>, args: Args, options?: RunOptions): Promise<Result>;
   /** Kills what is running and refuses more (`media_aborted`). */
@@ -97,15 +100,15 @@ export function createMedia(options: MediaOptions = {}): Media {
   }
 
   async function makePreviews(file: string, targets: PreviewTargets, call?: RunOptions): Promise<Previews> {
-    const paths = { poster: resolve(targets.poster), sheet: resolve(targets.sheet) };
+    const { poster, sheet, preview } = targets;
+    const paths = { poster: resolve(poster), sheet: resolve(sheet), preview: resolve(preview) };
     try {
       return await run(previews, { file: resolve(file), ...paths }, call);
     } catch (error) {
       // A decoder that crashes or hangs on this file takes only its child with it.
       const code = error instanceof MediaError ? error.code : undefined;
       if (code !== 'media_crashed' && code !== 'media_timeout') throw error;
-      await run(placeholder, { poster: paths.poster }, { signal: call?.signal });
-      return { poster: true, sheet: false, source: 'placeholder', reason: code };
+      return { ...(await makePlaceholder(poster, { signal: call?.signal })), reason: code };
     }
   }
 
@@ -119,12 +122,18 @@ export function createMedia(options: MediaOptions = {}): Media {
     }
   }
 
+  async function makePlaceholder(poster: string, call?: RunOptions): Promise<Previews> {
+    await run(placeholder, { poster: resolve(poster) }, call);
+    return { ...POSTER_ONLY };
+  }
+
   return {
     extractFrame,
     inspectVideo: (file, call) => run(inspect, { file: resolve(file) }, call),
     makePreviews,
     cleanImage: (file, output, call) =>
       run(image, { file: resolve(file), output: resolve(output), scale: call?.scale }, call, imageLimit),
+    makePlaceholder,
     run: (task, args, call) => run(task, args, call),
     close: () => closing.abort(new Error('media is closed')),
   };
