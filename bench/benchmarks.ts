@@ -1,7 +1,5 @@
 import type { Benchmark } from './report.ts';
 
-export type BenchmarkName = 'get-job' | 'create' | 'list' | 'download' | 'memory' | 'start' | 'fresh-clone';
-
 interface Entry {
   /** One line for the help. */
   about: string;
@@ -11,7 +9,7 @@ interface Entry {
 }
 
 /** Every benchmark there is, in the order of the table. */
-export const BENCHMARKS: Record<BenchmarkName, Entry> = {
+const ALL = {
   'get-job': {
     about: 'GET /api/v1/videos/:id against a bare Fastify route, and its latency at 1,000 requests/s',
     load: () => import('./get-job.ts'),
@@ -19,6 +17,11 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
   create: {
     about: 'POST /api/v1/videos, durably, against a bare route with three INSERTs in a transaction',
     load: () => import('./create.ts'),
+  },
+  batch: {
+    about:
+      'POST /api/v1/videos/batch with 10, 100 and 1,000 videos, durably, against one INSERT of the same rows',
+    load: () => import('./batch.ts'),
   },
   list: {
     about: 'every filter and sort of the list over 1,000,000 jobs (quick: 100,000), in the database',
@@ -28,6 +31,14 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
   },
+  zip: {
+    about: 'first byte and memory of the server while it sends a zip of 200 videos, and an export',
+    load: () => import('./zip.ts'),
+  },
+  s3: {
+    about: 'memory that S3 storage takes for storing and reading a file of 300 MB (quick: 50 MB)',
+    load: () => import('./s3.ts'),
+  },
   memory: {
     about: 'memory of a fresh server with its PostgreSQL at rest, and the CPU time it needs to rest',
     load: () => import('./memory.ts'),
@@ -36,9 +47,18 @@ export const BENCHMARKS: Record<BenchmarkName, Entry> = {
     about: 'time to listening: first start and reopening',
     load: () => import('./start.ts'),
   },
+  polling: {
+    about: 'from the end of a video at the upstream to its being seen, with 5,000 running (quick: 500)',
+    isLong: true,
+    load: () => import('./polling.ts'),
+  },
   'fresh-clone': {
     about: 'git clone, npm start, a first video downloaded',
     isLong: true,
     load: () => import('./fresh-clone.ts'),
   },
-};
+} satisfies Record<string, Entry>;
+
+export type BenchmarkName = keyof typeof ALL;
+
+export const BENCHMARKS: Readonly<Record<BenchmarkName, Entry>> = ALL;

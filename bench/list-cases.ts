@@ -26,10 +26,10 @@ const FILTERS: Record<string, Narrowing> = {
   'model unknown': { model: ['no-such-model'] },
   'provider common': { provider: 'openai' },
   'provider rare': { provider: 'simulator' },
-  'tag common': { tag: 'draft' },
-  'tag client': { tag: 'client-7' },
-  'tag rare': { tag: 'rare' },
-  'tag unknown': { tag: 'no-such-tag' },
+  'tag common': { tags: ['draft'] },
+  'tag client': { tags: ['client-7'] },
+  'tag rare': { tags: ['rare'] },
+  'tag unknown': { tags: ['no-such-tag'] },
   'q in every prompt': { q: 'film grain' },
   'q common': { q: 'boat' },
   'q middling': { q: 'lantern' },
@@ -46,16 +46,16 @@ const FILTERS: Record<string, Narrowing> = {
   'failed, model common': { status: ['failed'], model: ['sora-2'] },
   'failed, model rare': { status: ['failed'], model: ['simulator'] },
   'pending, model rare': { status: ['pending'], model: ['simulator'] },
-  'failed, tag rare': { status: ['failed'], tag: 'rare' },
-  'failed, tag common': { status: ['failed'], tag: 'draft' },
+  'failed, tag rare': { status: ['failed'], tags: ['rare'] },
+  'failed, tag common': { status: ['failed'], tags: ['draft'] },
   'failed, q common': { status: ['failed'], q: 'boat' },
   'failed, q rare': { status: ['failed'], q: 'zeppelin' },
-  'completed, tag client, q common': { status: ['completed'], tag: 'client-7', q: 'boat' },
+  'completed, tag client, q common': { status: ['completed'], tags: ['client-7'], q: 'boat' },
   'model rare, q common': { model: ['simulator'], q: 'boat' },
-  'model rare, tag common': { model: ['simulator'], tag: 'draft' },
+  'model rare, tag common': { model: ['simulator'], tags: ['draft'] },
   'provider rare, q middling': { provider: 'simulator', q: 'lantern' },
-  'tag common, q common': { tag: 'draft', q: 'boat' },
-  'tag rare, q common': { tag: 'rare', q: 'boat' },
+  'tag common, q common': { tags: ['draft'], q: 'boat' },
+  'tag rare, q common': { tags: ['rare'], q: 'boat' },
   'one day, q common': { from: new Date('2026-06-01'), to: new Date('2026-06-02'), q: 'boat' },
   'one year, failed, q middling': {
     from: new Date('2025-10-01'),
@@ -63,7 +63,19 @@ const FILTERS: Record<string, Narrowing> = {
     status: ['failed'],
     q: 'lantern',
   },
-  'long ago, tag rare': { to: new Date('2025-01-01'), tag: 'rare' },
+  'tag two': { tags: ['draft', 'client-7'] },
+  starred: { starred: true },
+  'starred, q common': { starred: true, q: 'boat' },
+  'not starred': { starred: false },
+  pinned: { pinned: true },
+  'collection large': { collectionId: `col_${OWNERS.big}_10` },
+  'collection small': { collectionId: `col_${OWNERS.big}_3` },
+  'collection none': { collectionId: null },
+  'collection large, q common': { collectionId: `col_${OWNERS.big}_10`, q: 'boat' },
+  trash: { trashed: true },
+  'trash, q common': { trashed: true, q: 'boat' },
+  children: { parentId: 'video_parent_7' },
+  'long ago, tag rare': { to: new Date('2025-01-01'), tags: ['rare'] },
 };
 
 const FIRST: PageRequest = { sort: 'createdAt', order: 'desc', limit: 20, offset: 0 };
@@ -92,9 +104,10 @@ export async function listCases(pool: Pool, quick: boolean): Promise<ListCase[]>
     const orders = ORDERS.filter(({ order }) => order === 'desc' || (owner === 'big' && !quick));
     for (const [name, narrowing] of Object.entries(filters)) {
       for (const order of orders) {
-        const what = `${owner} owner, ${name}, ${order.sort} ${order.order}`;
+        const sort = narrowing.trashed ? ('trashedAt' as const) : order.sort;
+        const what = `${owner} owner, ${name}, ${sort} ${order.order}`;
         const id = owner === 'many' ? `${ownerId}_1` : ownerId;
-        cases.push({ what, filter: { ...narrowing, ownerId: id }, page: { ...FIRST, ...order } });
+        cases.push({ what, filter: { ...narrowing, ownerId: id }, page: { ...FIRST, ...order, sort } });
       }
     }
   }

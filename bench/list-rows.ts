@@ -10,7 +10,8 @@ export const OWNERS = { big: 'usr_big', middle: 'usr_middle', small: 'usr_small'
 const FILL = `
 insert into jobs (id, owner_id, batch_id, name, status, stage, progress, priority, model, connection, prompt, seconds,
   width, height, plan, tags, metadata, due_at, tries, error_code, error_message, error_retryable, cancel_outcome,
-  estimated_micros, charged_micros, result, created_at, updated_at, started_at, finished_at)
+  estimated_micros, charged_micros, result, created_at, updated_at, started_at, finished_at, batch_index, collection_id,
+  starred, pinned, deleted_at, trashed_at, parent_id, root_id, depth, derivation, derived)
 select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, batch, name, status,
   case status when 'pending' then 'queued' when 'processing' then 'rendering' else 'finished' end,
   case status when 'completed' then 100 when 'processing' then 40 else 0 end,
@@ -26,7 +27,16 @@ select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, ba
     'sizeBytes', 4000000 + n, 'sha256', md5(n::text) || md5((-n)::text), 'contentType', 'video/mp4'))) end,
   at, at + interval '3 minutes',
   case when status not in ('pending', 'cancelled') then at + interval '5 seconds' end,
-  case when status in ('completed', 'failed', 'cancelled') then at + interval '1 minute' * (1 + r6 * 10) end
+  case when status in ('completed', 'failed', 'cancelled') then at + interval '1 minute' * (1 + r6 * 10) end,
+  case when batch is not null then n % 50 end,
+  case when r2 < 0.30 and owner in ('${OWNERS.big}', '${OWNERS.middle}') then 'col_' || owner || '_' || least(n % 40, 10) end,
+  r3 between 0.40 and 0.42, r3 between 0.50 and 0.501,
+  case when is_trash then at + interval '1 day' end, case when is_trash then at + interval '1 day' end,
+  case when is_child then 'video_parent_' || n % 2000 end, case when is_child then 'video_parent_' || n % 2000 end,
+  case when is_child then 1 else 0 end, case when is_child then 'remix' end,
+  case when is_child then '{"by": "stand_in"}'::jsonb end
+from (
+  select *, r1 between 0.2 and 0.21 and status in ('completed', 'failed', 'cancelled') as is_trash, r6 between 0.5 and 0.52 as is_child
 from (
   select *,
     case when rank < 0.0005 then 'pending' when rank < 0.001 then 'processing' when rank < 0.90 then 'completed'
@@ -51,7 +61,7 @@ from (
       case when n > $1::int * 0.999 then random() * 0.001 else 0.001 + random() * 0.999 end as rank
     from generate_series(1, $1::int) as n
   ) as drawn
-) as shaped`;
+) as shaped) as flagged`;
 
 interface IndexRow {
   name: string;
@@ -73,6 +83,17 @@ export async function fillJobs(pool: Pool, count: number): Promise<void> {
       `insert into users (id, name, role, created_at)
        select id, 'Somebody', 'user', now() from unnest($1::text[]) as id`,
       [[...Object.values(OWNERS), ...Array.from({ length: 500 }, (_, n) => `${OWNERS.many}_${n}`)]],
+    );
+    await client.query(
+      `insert into collections (id, owner_id, name, created_at)
+       select 'col_' || owner || '_' || n, owner, 'Collection ' || n, now()
+       from unnest($1::text[]) as owner, generate_series(0, 10) as n`,
+      [[OWNERS.big, OWNERS.middle]],
+    );
+    await client.query(
+      `insert into batches (id, owner_id, created_at)
+       select 'batch_' || n, $2, now() from generate_series(0, $1::int / 50) as n`,
+      [count, OWNERS.big],
     );
     await client.query({ text: FILL, values: [count] });
     for (const { definition } of rows) await client.query(definition);

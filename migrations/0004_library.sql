@@ -63,7 +63,7 @@ alter table jobs
   add column trashed_at timestamptz,
   -- Bytes of its files in storage.
   add column stored_bytes bigint not null default 0 check (stored_bytes >= 0),
-  -- Which generation of previews it has; 0: none, or an older one.
+  -- Which generation of previews it has; 0: none, or an older one; -1: none can be made, since its file is gone.
   add column previews smallint not null default 0,
   add column imported_at timestamptz,
   add constraint jobs_batch_known foreign key (batch_id) references batches (id),
@@ -93,17 +93,28 @@ create trigger jobs_parent_fixed before update of parent_id, root_id, depth, der
 create index jobs_root on jobs (root_id) where root_id is not null;
 create index jobs_parent_of on jobs (parent_id) where parent_id is not null;
 create index jobs_batch_open on jobs (batch_id) where batch_id is not null and finished_at is null;
-create index jobs_batch_items on jobs (batch_id, batch_index, created_at desc) where batch_id is not null;
-create index jobs_collection on jobs (owner_id, collection_id, created_at desc, id desc)
+-- The latest try of an item is the deepest: each one comes from the one before.
+create index jobs_batch_items on jobs (batch_id, batch_index, depth desc) where batch_id is not null;
+create index jobs_collection on jobs (owner_id, collection_id, created_at desc, id desc) include (stored_bytes)
   where collection_id is not null and deleted_at is null;
 create index jobs_collection_any on jobs (collection_id) where collection_id is not null;
 create index jobs_starred on jobs (owner_id, created_at desc, id desc) where starred and deleted_at is null;
+create index jobs_pinned on jobs (owner_id, created_at desc, id desc) where pinned and deleted_at is null;
 create index jobs_trash on jobs (owner_id, trashed_at desc, id desc) where trashed_at is not null;
 create index jobs_trash_age on jobs (trashed_at) where trashed_at is not null;
-create index jobs_stored on jobs (finished_at) where stored_bytes > 0;
+-- What retention goes by: the age of a video here, and its bytes.
+create index jobs_age on jobs (greatest(finished_at, imported_at), id) include (stored_bytes)
+  where finished_at is not null;
 create index jobs_asset on jobs (asset_id) where asset_id is not null;
 create index jobs_reference on jobs (reference_key) where reference_key is not null;
 create index jobs_bare on jobs (finished_at desc) where status = 'completed' and previews = 0;
+
+-- The last round of each kind of upkeep, of whichever process: when, and what came of it.
+create table upkeep (
+  kind text primary key check (kind in ('retention', 'sweep')),
+  started_at timestamptz not null,
+  report jsonb not null
+);
 
 alter table events add column batch_id text;
 create index events_batch on events (batch_id, id) where batch_id is not null;

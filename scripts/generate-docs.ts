@@ -3,15 +3,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { AssetsService } from '../src/assets/assets.service.ts';
+import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
+import type { DerivationsService } from '../src/derivations/derivations.service.ts';
 import { type JobStage, MOVES } from '../src/jobs/job.ts';
 import type { JobsService } from '../src/jobs/jobs.service.ts';
+import type { LibraryParts } from '../src/library/library.ts';
 import { createCatalog } from '../src/providers/catalog.ts';
 import { DIALECTS } from '../src/providers/openai-videos/dialects.ts';
 import { FAULTS } from '../src/providers/simulator/faults.ts';
 import type { Database } from '../src/database/open.ts';
+import type { Retention } from '../src/retention/retention.ts';
 import { createHttp } from '../src/routes.ts';
 import type { PriceBook } from '../src/usage/price-book.ts';
 import { type Setting, SETTINGS } from '../src/settings.ts';
@@ -148,8 +153,12 @@ function dialectsTable(): string {
     dialect.list,
     yes(dialect.deleteStops),
     dialect.result,
+    dialect.operations.length === 0 ? 'none' : dialect.operations.join(', '),
   ]);
-  return table(['Dialect', 'For', 'Create as', '`seconds`', 'List', 'Delete stops', 'File'], rows);
+  return table(
+    ['Dialect', 'For', 'Create as', '`seconds`', 'List', 'Delete stops', 'File', 'Operations'],
+    rows,
+  );
 }
 
 function faultsTable(): string {
@@ -167,7 +176,13 @@ async function openApi(): Promise<object> {
     version: (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version,
     logger: pino({ level: 'silent' }),
     clock: systemClock,
+    assets: {} as AssetsService,
     jobs: {} as JobsService,
+    library: {} as LibraryParts,
+    retention: {} as Retention,
+    batches: { maxVideos: 0 } as BatchesService,
+    derivations: {} as DerivationsService,
+    getLineage: () => Promise.reject(new Error('not here')),
     catalog: createCatalog({ connections: [] }),
     db: {} as Database,
     prices: {} as PriceBook,

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { startVitest } from 'vitest/node';
+import { hasS3, MOTO } from '../test/moto.ts';
 
 /**
  * `npm test`: types, lint, format, then every test there is. What this machine cannot run is listed with what would
@@ -9,7 +10,16 @@ import { startVitest } from 'vitest/node';
  */
 const filters = process.argv.slice(2);
 
-const TOOLS = [
+interface Tool {
+  name: string;
+  /** Any of these on PATH, or what `isThere` finds. */
+  commands?: readonly string[];
+  isThere?: () => boolean;
+  for: string;
+  get: string;
+}
+
+const TOOLS: readonly Tool[] = [
   {
     name: 'Chromium',
     commands: ['chromium', 'chromium-browser', 'google-chrome'],
@@ -24,6 +34,7 @@ const TOOLS = [
   },
   { name: 'curl', commands: ['curl'], for: 'the curl example', get: 'apt-get install curl' },
   { name: 'Python 3', commands: ['python3'], for: 'the Python example', get: 'apt-get install python3' },
+  { ...MOTO, isThere: hasS3, for: 'the tests of S3' },
 ];
 
 function isInstalled(command: string): boolean {
@@ -63,7 +74,7 @@ const modules = vitest.state.getTestModules().filter((module) => !module.ok()).l
 const errors = vitest.state.getUnhandledErrors().length;
 await vitest.close();
 
-const missing = TOOLS.filter((tool) => !tool.commands.some(isInstalled));
+const missing = TOOLS.filter((tool) => !(tool.isThere?.() ?? tool.commands?.some(isInstalled)));
 for (const tool of missing) process.stdout.write(`Not run: ${tool.for} (needs ${tool.name}: ${tool.get})\n`);
 const failed = count('failed') + failedChecks + errors;
 const passed = count('passed') + checks.length - failedChecks;

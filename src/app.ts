@@ -4,15 +4,19 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { createAssetsService } from './assets/assets.service.ts';
+import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { createLifecycle } from './core/lifecycle.ts';
 import { StartError } from './start-error.ts';
-import { createOutbound } from './core/outbound.ts';
+import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
+import { createDerivationsService } from './derivations/derivations.service.ts';
+import { createGetLineage } from './derivations/lineage.ts';
 import { createCreate } from './jobs/create-job.ts';
 import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner, type EngineRunner } from './jobs/engine-runner.ts';
@@ -25,9 +29,11 @@ import { createWriter } from './jobs/write.ts';
 import { createMedia } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
+import { createRetention, type Retention } from './retention/retention.ts';
+import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
-import { openLocalStorage } from './storage/local-storage.ts';
+import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createPriceBook } from './usage/price-book.ts';
 import { resolveApiKey } from './api-key.ts';
@@ -36,6 +42,8 @@ export interface App {
   server: Server;
   engine: EngineRunner;
   jobs: JobsService;
+  retention: Retention;
+  upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -54,6 +62,8 @@ export interface AppOptions {
   /** Tests bring their own; everything in the app takes time from it. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
+  /** Asks for the addresses of hosts that users name; the system's when left out. */
+  lookup?: Lookup;
 }
 
 /** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
@@ -82,13 +92,21 @@ export async function createApp({
     applicationName: 'sora-studio',
   });
   lifecycle.onStop('database', () => db.destroy());
-  const storage = await openLocalStorage(join(config.dataDir, 'storage'));
+  const storage = await openStorage(config.storage, { log, clock });
+  lifecycle.onStop('storage', () => storage.close?.());
   const outbound = createOutbound();
   lifecycle.onStop('outbound', () => outbound.close());
   const media = createMedia({ path: config.executablePath });
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
   await adoptAdminKey(db, apiKey, new Date(clock.now()));
+
+  const untrusted = createOutbound({
+    allowPrivate: config.assets.allowPrivate,
+    ...(options.lookup ? { lookup: options.lookup } : {}),
+  });
+  lifecycle.onStop('untrusted outbound', () => untrusted.close());
+  const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
 
   const connections = createConnections(config, { clock, media, outbound });
   const catalog = createCatalog({
@@ -132,7 +150,25 @@ export async function createApp({
   const prices = createPriceBook(db);
   await prices.reload();
   const draftJob = createDraftJob({ catalog, prices, clock });
-  const jobs = createJobsService({ ...parts, cache, draftJob, create });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
+  const { linkSeconds } = config.storage;
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
+  const batches = createBatchesService({
+    ...parts,
+    assets,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
+  });
+  const derivations = createDerivationsService({
+    ...parts,
+    assets,
+    jobs,
+    draftJob,
+    create,
+    maxDepth: config.lineageMaxDepth,
+  });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);
@@ -164,7 +200,13 @@ export async function createApp({
     version: await readVersion(),
     logger: log,
     clock,
+    assets,
     jobs,
+    library: { ...parts, jobs, draftJob, create, importLimitBytes: config.importLimitBytes },
+    retention,
+    batches,
+    derivations,
+    getLineage: createGetLineage({ db, jobs }),
     catalog,
     db,
     prices,
@@ -184,6 +226,8 @@ export async function createApp({
     server,
     engine,
     jobs,
+    retention,
+    upkeep,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -197,6 +241,8 @@ export async function createApp({
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
+        upkeep.start();
+        lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
       return addressOf(server, config.http.host);

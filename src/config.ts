@@ -6,7 +6,10 @@ import type { WhenUnconfirmed } from './providers/catalog.ts';
 import type { DialectName } from './providers/openai-videos/dialects.ts';
 import type { FaultRates } from './providers/simulator/faults.ts';
 import { readProvidersFile, type FileModel } from './providers-file.ts';
+import type { RetentionRules } from './retention/rules.ts';
 import { readSettings, type Settings } from './settings.ts';
+import type { StorageConfig } from './storage/open-storage.ts';
+import { readStorageConfig } from './storage-config.ts';
 
 /** Everything the environment decides, checked and frozen. Each part is handed its slice. */
 export interface Config {
@@ -22,12 +25,19 @@ export interface Config {
   };
   log: { level: Settings['LOG_LEVEL']; pretty: boolean | undefined };
   database: { url: string | undefined; maxConnections: number };
+  storage: StorageConfig;
   apiKey: Secret | undefined;
   simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
   aliases: Record<string, string>;
+  /** Most videos in one batch. */
+  batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
+  importLimitBytes: number;
+  lineageMaxDepth: number;
+  assets: { allowPrivate: boolean };
+  retention: RetentionRules;
   /** Where programs are looked up (for ffmpeg). */
   executablePath: string;
   /** Whether npm started us: then the process ends when npm is gone. */
@@ -85,6 +95,7 @@ export function loadConfig(env: Environment): Config {
   }
   if (settings.JOB_GIVE_UP < settings.JOB_DEADLINE)
     problems.push('JOB_GIVE_UP must not be shorter than JOB_DEADLINE.');
+  const storage = readStorageConfig(settings, problems);
   const simulator = settings.SIMULATOR ?? true;
   if (!simulator && connections.length === 0) {
     problems.push(
@@ -106,6 +117,7 @@ export function loadConfig(env: Environment): Config {
     },
     log: { level: settings.LOG_LEVEL, pretty: settings.LOG_PRETTY },
     database: { url: settings.DATABASE_URL, maxConnections: settings.DATABASE_POOL_MAX },
+    storage,
     apiKey: settings.API_KEY,
     simulator: {
       enabled: simulator,
@@ -116,7 +128,18 @@ export function loadConfig(env: Environment): Config {
     connections,
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    importLimitBytes: settings.IMPORT_LIMIT,
+    lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
+    assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
+    retention: {
+      days: settings.RETENTION_DAYS ?? Infinity,
+      maxBytes: settings.RETENTION_MAX_BYTES ?? Infinity,
+      tags: settings.RETENTION_TAGS,
+      trashDays: settings.TRASH_DAYS,
+      assetDays: settings.ASSET_DAYS,
+    },
     executablePath: env['PATH'] ?? '',
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });

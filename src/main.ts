@@ -2,6 +2,7 @@ import { ConfigError, loadConfig, readEnvironment } from './config.ts';
 import { DatabaseStartError } from './database/start-error.ts';
 import { serve } from './serve.ts';
 import { StartError } from './start-error.ts';
+import { StorageStartError } from './storage/start-error.ts';
 
 const HELP = `Sora Studio: one API and one studio over any video model.
 
@@ -35,7 +36,8 @@ function explain(error: unknown): string {
   if (error instanceof ConfigError) {
     return [error.message, ...error.problems.map((problem) => `  - ${problem}`)].join('\n');
   }
-  if (error instanceof DatabaseStartError || error instanceof StartError) return error.message;
+  const foreseen = [DatabaseStartError, StorageStartError, StartError];
+  if (foreseen.some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, message, stack } = error as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return `The database cannot be reached: ${message}.`;
   return stack ?? message;

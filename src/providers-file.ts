@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { errorText } from './core/errors.ts';
 import type { WhenUnconfirmed } from './providers/catalog.ts';
+import { SOURCE_KINDS, type SourceKind } from './providers/model.ts';
 import { type DialectName, DIALECTS } from './providers/openai-videos/dialects.ts';
 
 const strict = { additionalProperties: false } as const;
@@ -19,6 +20,9 @@ const FileModel = Type.Object(
     seconds: Type.Optional(Type.Array(Type.Integer({ minimum: 1, maximum: 600 }), { minItems: 1 })),
     sizes: Type.Optional(Type.Array(SizeText, { minItems: 1 })),
     inputReference: Type.Optional(Type.Boolean()),
+    operations: Type.Optional(
+      Type.Array(Type.Unsafe<SourceKind>({ type: 'string', enum: [...SOURCE_KINDS] }), { uniqueItems: true }),
+    ),
     pricePerSecondUsd: Type.Optional(Type.Number({ minimum: 0 })),
   },
   strict,

@@ -1,9 +1,17 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import { registerAssetRoutes } from './assets/assets.routes.ts';
+import type { AssetsService } from './assets/assets.service.ts';
+import { registerBatchRoutes } from './batches/batches.routes.ts';
+import type { BatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
 import { AppError } from './core/errors.ts';
+import { registerDerivationRoutes } from './derivations/derivations.routes.ts';
+import type { DerivationsService } from './derivations/derivations.service.ts';
+import type { GetLineage } from './derivations/lineage.ts';
+import { registerLineageRoute } from './derivations/lineage.routes.ts';
 import { sendNativeError } from './http/errors.ts';
 import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
 import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
@@ -15,11 +23,16 @@ import { registerEstimateRoutes } from './jobs/estimate.routes.ts';
 import type { DB } from './database/schema.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { registerModelRoutes } from './jobs/models.routes.ts';
-import { REFERENCE_MAX_BYTES } from './jobs/reference.ts';
+import type { LibraryParts } from './library/library.ts';
+import { registerLibraryRoutes } from './library/library.routes.ts';
+import { MAX_IMAGE_BYTES } from './media/image.ts';
 import { registerOpenAiModelRoutes } from './openai/models.routes.ts';
 import { sendOpenAiError } from './openai/openai-errors.ts';
+import { registerOperationRoutes } from './openai/operations.routes.ts';
 import { registerVideoRoutes } from './openai/videos.routes.ts';
 import type { Catalog } from './providers/catalog.ts';
+import type { Retention } from './retention/retention.ts';
+import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
@@ -31,7 +44,13 @@ export interface HttpParts {
   version: string;
   logger: FastifyBaseLogger;
   clock: Clock;
+  assets: AssetsService;
   jobs: JobsService;
+  library: LibraryParts;
+  retention: Retention;
+  batches: BatchesService;
+  derivations: DerivationsService;
+  getLineage: GetLineage;
   catalog: Catalog;
   db: Kysely<DB>;
   prices: PriceBook;
@@ -45,7 +64,7 @@ export interface HttpParts {
 export async function createHttp(parts: HttpParts): Promise<Server> {
   const { config, clock, metrics, logger } = parts;
   const { bodyLimitBytes, rateLimit, createLimit } = config.http;
-  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: REFERENCE_MAX_BYTES });
+  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES });
   metrics.observe(server);
   server.setErrorHandler(sendNativeError);
   server.setNotFoundHandler((request, reply) => {
@@ -62,28 +81,44 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   const limits = {
     all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
     create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
+    upload: createRateLimit({ clock, ...createLimit, what: 'images' }),
   };
   const guard = createGuard(parts.authenticate, limits.all);
+  const createLimited = { ...parts, createLimit: limits.create };
+  // The guard stands before each scope once: asked twice it would count twice.
   await server.register(
     async (scope: Server) => {
-      registerJobRoutes(scope, { ...parts, guard, createLimit: limits.create });
-      registerModelRoutes(scope, { ...parts, guard });
-      registerEstimateRoutes(scope, { ...parts, guard });
+      scope.addHook('onRequest', guard);
+      registerJobRoutes(scope, createLimited);
+      registerDerivationRoutes(scope, createLimited);
+      registerLineageRoute(scope, parts);
+      await scope.register((inner: Server) =>
+        registerBatchRoutes(inner, { ...createLimited, bodyLimitBytes }),
+      );
+      registerLibraryRoutes(scope, createLimited);
+      registerAssetRoutes(scope, { ...parts, createLimit: limits.upload });
+      registerModelRoutes(scope, parts);
+      registerEstimateRoutes(scope, parts);
     },
     { prefix: '/api/v1' },
   );
   await server.register(
     async (scope: Server) => {
-      registerJobAdminRoutes(scope, { ...parts, guard });
-      await scope.register(async (inner: Server) => registerPriceRoutes(inner, { ...parts, guard }));
+      scope.addHook('onRequest', guard);
+      scope.addHook('onRequest', adminsOnly);
+      registerJobAdminRoutes(scope, parts);
+      registerRetentionRoutes(scope, parts);
+      registerPriceRoutes(scope, parts);
     },
     { prefix: '/api/v1/admin' },
   );
   await server.register(
     async (scope: Server) => {
       scope.setErrorHandler(sendOpenAiError);
-      registerVideoRoutes(scope, { ...parts, guard, createLimit: limits.create });
-      registerOpenAiModelRoutes(scope, { ...parts, guard });
+      scope.addHook('onRequest', guard);
+      registerVideoRoutes(scope, createLimited);
+      registerOperationRoutes(scope, createLimited);
+      registerOpenAiModelRoutes(scope, parts);
     },
     { prefix: '/v1' },
   );
@@ -105,6 +140,10 @@ function createGuard(authenticate: Authenticate, limit: RateLimit): Guard {
     }
     return done();
   };
+}
+
+async function adminsOnly(request: FastifyRequest): Promise<void> {
+  if (callerOf(request).role !== 'admin') throw new AppError('forbidden');
 }
 
 function pathOf(url: string): string {

@@ -79,3 +79,45 @@ test('turning the simulator off needs something to make videos with', () => {
   expect(problemsOf({ SIMULATOR: 'off' })).toEqual([expect.stringContaining('no model to make videos with')]);
   expect(problemsOf({ SIMULATOR: 'off', OPENAI_API_KEY: 'k' })).toEqual([]);
 });
+
+test('S3 needs a bucket, keys go together, links need S3, and all of it is said at once', () => {
+  const problems = problemsOf({
+    STORAGE_PROVIDER: 's3',
+    AWS_ACCESS_KEY_ID: 'id',
+    S3_ENDPOINT: 'minio:9000',
+    S3_PREFIX: 'a b',
+    S3_LINK_SECONDS: '5',
+  });
+  expect(problems).toEqual([
+    'S3_ENDPOINT must be a URL that starts with http:// or https://.',
+    'S3_PREFIX must be made of letters, digits, -, _, . and /.',
+    'S3_LINK_SECONDS must be a whole number from 10 to 604800.',
+    'STORAGE_PROVIDER=s3 needs S3_BUCKET.',
+    'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both or neither.',
+  ]);
+  expect(problemsOf({ S3_DOWNLOADS: 'links' })).toEqual([
+    expect.stringContaining('needs STORAGE_PROVIDER=s3'),
+  ]);
+  // Somebody else's keys in the environment are no business of a server that keeps its files itself.
+  expect(problemsOf({ AWS_ACCESS_KEY_ID: 'id' })).toEqual([]);
+});
+
+test('S3 is configured with what the machine has, or with keys that do not show', () => {
+  const bucket = { STORAGE_PROVIDER: 's3', S3_BUCKET: 'videos' };
+  expect(loadConfig(bucket).storage).toMatchObject({
+    provider: 's3',
+    s3: { bucket: 'videos', region: 'us-east-1', endpoint: undefined, prefix: '', credentials: undefined },
+    linkSeconds: undefined,
+  });
+  const config = loadConfig({
+    ...bucket,
+    S3_PREFIX: '/studio/a/',
+    S3_DOWNLOADS: 'links',
+    AWS_ACCESS_KEY_ID: 'AKIA-mine',
+    AWS_SECRET_ACCESS_KEY: 'secret-of-mine',
+    AWS_SESSION_TOKEN: 'token-of-mine',
+  });
+  expect(config.storage).toMatchObject({ s3: { prefix: 'studio/a' }, linkSeconds: 300 });
+  expect(config.storage.s3?.credentials?.secretAccessKey.reveal()).toBe('secret-of-mine');
+  expect(`${inspect(config, { depth: 9 })} ${JSON.stringify(config)}`).not.toMatch(/of-mine|AKIA/);
+});

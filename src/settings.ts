@@ -1,6 +1,8 @@
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
+import { parseBytes, parseTagRules } from './retention/rules.ts';
+import { isKey } from './storage/key.ts';
 
 /** How one setting's text becomes a value. Throws an Error whose message completes "NAME must be …". */
 type Parse<T> = (text: string) => T;
@@ -78,10 +80,37 @@ const faults: Parse<FaultRates> = (value) => {
   }
 };
 
+const tagRules: Parse<Record<string, number>> = (value) => {
+  try {
+    return parseTagRules(value);
+  } catch (error) {
+    throw new Error(`a list such as temp=7,keep=never (${errorText(error)})`, { cause: error });
+  }
+};
+
+const bytes: Parse<number> = (value) => {
+  try {
+    return parseBytes(value);
+  } catch (error) {
+    throw new Error('a size such as 500GB or 1.5TiB', { cause: error });
+  }
+};
+
 function accessKey(value: string): Secret {
   if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('made of printable ASCII characters without spaces');
   return new Secret(value);
 }
+
+const bucket: Parse<string> = (value) => {
+  if (/^[\w.-]{3,255}$/.test(value)) return value;
+  throw new Error('the name of a bucket');
+};
+
+const prefix: Parse<string> = (value) => {
+  const trimmed = value.replaceAll(/^\/+|\/+$/g, '');
+  if (isKey(trimmed)) return trimmed;
+  throw new Error('made of letters, digits, -, _, . and /');
+};
 
 function setting<T>(about: string, parse: Parse<T>, fallback: T): Setting<T> {
   return { about, parse, fallback };
@@ -118,7 +147,24 @@ export const SETTINGS = {
     oneOf('all', 'api', 'worker'),
     'all',
   ),
-  STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local'), 'local'),
+  STORAGE_PROVIDER: setting('Where finished videos are kept.', oneOf('local', 's3'), 'local'),
+  S3_BUCKET: optional('The bucket, which must exist.', bucket),
+  S3_REGION: setting('The region of the bucket.', text, 'us-east-1'),
+  S3_ENDPOINT: optional('Address of an S3-compatible store; unset: Amazon S3.', url('http:', 'https:')),
+  S3_PREFIX: setting(
+    'What the names of all objects begin with, for a bucket that others use too.',
+    prefix,
+    '',
+  ),
+  AWS_ACCESS_KEY_ID: optional('Access key; unset: what the AWS SDK finds, such as a role.', accessKey),
+  AWS_SECRET_ACCESS_KEY: optional('The secret that belongs to it.', accessKey),
+  AWS_SESSION_TOKEN: optional('The token of keys that are valid for a while only.', accessKey),
+  S3_DOWNLOADS: setting(
+    'proxy: files pass through this server; links: clients are sent to the store with a signed link.',
+    oneOf('proxy', 'links'),
+    'proxy',
+  ),
+  S3_LINK_SECONDS: setting('How long such a link is valid, in seconds.', integer(10, 7 * 24 * 3600), 300),
   API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
   OPENAI_API_KEY: optional('Key for the connection `openai`.', accessKey),
   OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),
@@ -145,6 +191,7 @@ export const SETTINGS = {
     {},
   ),
   MAX_RUNNING: setting('Most videos in work at once, for each connection.', integer(1, 100_000), 5),
+  BATCH_MAX_VIDEOS: setting('Most videos in one batch.', integer(1, 1000), 10),
   JOB_DEADLINE: setting(
     'After this long in work a job counts as overdue and is asked for less often, in ms.',
     integer(1000, 7 * 24 * 60 * MINUTE_MS),
@@ -155,7 +202,41 @@ export const SETTINGS = {
     integer(1000, 30 * 24 * 60 * MINUTE_MS),
     24 * 60 * MINUTE_MS,
   ),
+  RETENTION_DAYS: optional(
+    'Finished videos are deleted this many days after they finished; unset: never.',
+    integer(1, 36_500),
+  ),
+  RETENTION_MAX_BYTES: optional(
+    'The oldest videos are deleted until all of them together take no more than this; unset: no limit.',
+    bytes,
+  ),
+  RETENTION_TAGS: setting<Record<string, number>>(
+    'Days by tag instead of RETENTION_DAYS, or never; the longest of a video’s tags holds.',
+    tagRules,
+    {},
+  ),
+  TRASH_DAYS: setting('Videos in the trash are deleted after this many days.', integer(0, 36_500), 30),
+  ASSET_DAYS: setting(
+    'Reference images that no video names are deleted this many days after their last use.',
+    integer(1, 36_500),
+    30,
+  ),
+  LINEAGE_MAX_DEPTH: setting(
+    'How many steps of remix, edit, extend and retry a video may be away from its first one.',
+    integer(1, 10_000),
+    50,
+  ),
   BODY_LIMIT: setting('Largest request body, in bytes.', integer(1024, 1024 ** 3), 25 * 1024 ** 2),
+  IMPORT_LIMIT: setting(
+    'Most bytes of an archive that is imported, and of what comes out of it.',
+    integer(1024, 1024 ** 5),
+    20 * 1024 ** 3,
+  ),
+  ASSET_ALLOW_PRIVATE: setting(
+    'Reference images may be fetched from private addresses too, such as an image host in your own network.',
+    flag,
+    false,
+  ),
   RATE_LIMIT_MAX: setting('Requests of one key in one window.', integer(1, 1_000_000_000), 1000),
   RATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
   CREATE_LIMIT_MAX: setting('Creating requests of one key in one window.', integer(1, 1_000_000_000), 60),

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { type App, createApp } from '../src/app.ts';
+import { type App, type AppOptions, createApp } from '../src/app.ts';
 import { insertKey, insertUser } from '../src/accounts/accounts.repository.ts';
 import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/database/open.ts';
@@ -28,6 +28,7 @@ export interface Caller {
 export interface TestApp {
   app: App;
   db: Database;
+  databaseUrl: string;
   clock: TestClock;
   dataDir: string;
   admin: Caller;
@@ -60,6 +61,7 @@ export const SMALL = { prompt: 'a small test clip', resolution: '64x64', duratio
 export async function createTestApp(
   env: Record<string, string> = {},
   atEnd: (cleanUp: () => Promise<void>) => void = onTestFinished,
+  options: Pick<AppOptions, 'lookup'> = {},
 ): Promise<TestApp> {
   const database = await createTestDatabase();
   const { dataDir, settings } = await testSettings(env);
@@ -71,6 +73,7 @@ export async function createTestApp(
     logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
     clock,
     bossClock: clock.bossClock,
+    ...options,
   });
   await app.prepare();
   atEnd(async () => {
@@ -107,6 +110,7 @@ export async function createTestApp(
   return {
     app,
     db: database.db,
+    databaseUrl: database.url,
     clock,
     dataDir,
     admin: caller(ADMIN_KEY),

@@ -92,9 +92,22 @@ describe.concurrent('every example leads to a playable file', { timeout: 120_000
       expect(await running.media.inspectVideo(join(folder, file))).toMatchObject(PLAYABLE);
     }
   });
+
+  test('batch.ts: a table becomes files; what fails is told and harms no other', async () => {
+    const folder = join(running.folder, 'batch');
+    const output = await runExample(process.execPath, ['examples/batch.ts', 'examples/batch.csv', folder]);
+    expect(output).toContain('3 videos for 0 USD');
+    expect(output).toContain('partial, 100 %');
+    expect(output).toContain('Storm: failed, The simulator failed on purpose.');
+    const files = await readdir(folder);
+    expect(files).toHaveLength(2);
+    for (const file of files) {
+      expect(await running.media.inspectVideo(join(folder, file))).toMatchObject(PLAYABLE);
+    }
+  });
 });
 
 test('every example is tested and listed in the quickstart', async () => {
-  const tested = [...EXAMPLES.map(({ name }) => name), 'several-prompts.ts'];
+  const tested = [...EXAMPLES.map(({ name }) => name), 'several-prompts.ts', 'batch.ts', 'batch.csv'];
   expect((await readdir(join(ROOT, 'examples'))).toSorted()).toEqual(tested.toSorted());
 });

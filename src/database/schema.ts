@@ -193,6 +193,12 @@ export interface PricesTable {
   created_at: Date;
 }
 
+export interface UpkeepTable {
+  kind: 'retention' | 'sweep';
+  started_at: Date;
+  report: JsonColumn<JsonObject>;
+}
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   users: UsersTable;
@@ -209,4 +215,5 @@ export interface DB {
   ledger: LedgerTable;
   balances: BalancesTable;
   prices: PricesTable;
+  upkeep: UpkeepTable;
 }

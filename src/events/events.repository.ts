@@ -43,6 +43,25 @@ export async function listJobEvents(db: Kysely<DB>, ownerId: string, jobId: stri
   }));
 }
 
+/** Events of a batch and of its jobs, oldest first, from behind an event's id. */
+export async function listBatchEvents(
+  db: Kysely<DB>,
+  ownerId: string,
+  batchId: string,
+  { after, limit }: { after: number; limit: number },
+): Promise<EventRecord[]> {
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'type', 'job_id as jobId', 'data', 'created_at as createdAt'])
+    .where('batch_id', '=', batchId)
+    .where('owner_id', '=', ownerId)
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows;
+}
+
 /** How many events of a type a job has, those of this transaction included. */
 export async function countJobEvents(tx: Transaction<DB>, jobId: string, type: string): Promise<number> {
   const { count } = await tx

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../core/errors.ts';
-import type { ByteRange, Chunks } from '../storage/storage.ts';
+import { type ByteRange, type Chunks, contentDisposition } from '../storage/storage.ts';
 import { matchesEtag, parseRange } from './range.ts';
 
 /** A stored file as HTTP needs it. Its content never changes: the hash is its entity tag. */
@@ -14,18 +14,28 @@ export interface ContentFile {
   attachment: boolean;
 }
 
-/** Sends a file or the part asked for, in flat memory. Honours Range, If-Range, If-None-Match and HEAD. */
+/** Where the bytes of a file come from. */
+export interface ContentSource {
+  open(range?: ByteRange): Promise<Chunks>;
+  /** An address at the store itself, when clients are to fetch from there; undefined: the bytes pass through us. */
+  link?(): Promise<string | undefined>;
+}
+
+/**
+ * Sends a file or the part asked for, in flat memory, or says where it is. Honours Range, If-Range, If-None-Match and
+ * HEAD.
+ */
 export async function sendContent(
   request: FastifyRequest,
   reply: FastifyReply,
   file: ContentFile,
-  open: (range?: ByteRange) => Promise<Chunks>,
+  { open, link }: ContentSource,
 ): Promise<FastifyReply> {
   const etag = `"${file.sha256}"`;
   void reply.headers({
     'accept-ranges': 'bytes',
     'cache-control': 'private, max-age=31536000, immutable',
-    'content-disposition': `${file.attachment ? 'attachment' : 'inline'}; filename="${file.filename}"`,
+    'content-disposition': contentDisposition(file),
     'content-type': file.contentType,
     etag,
   });
@@ -38,6 +48,9 @@ export async function sendContent(
     void reply.header('content-range', `bytes */${file.sizeBytes}`);
     throw new AppError('range_not_satisfiable', { details: { sizeBytes: file.sizeBytes } });
   }
+  // Conditions name our entity tag, which the store does not know; a HEAD needs no bytes.
+  const address = request.method === 'HEAD' || isConditional(request) ? undefined : await link?.();
+  if (address !== undefined) return redirect(reply, address);
   const length = range ? range.end - range.start + 1 : file.sizeBytes;
   void reply.header('content-length', length);
   if (range) {
@@ -50,6 +63,17 @@ export async function sendContent(
   reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
   await send(reply.raw, chunks, request);
   return reply;
+}
+
+function isConditional({ headers }: FastifyRequest): boolean {
+  return headers['if-range'] !== undefined || headers['if-none-match'] !== undefined;
+}
+
+/** The file's own headers come from the store; the address is for this caller, and only for a while. */
+function redirect(reply: FastifyReply, address: string): FastifyReply {
+  for (const name of ['accept-ranges', 'content-disposition', 'content-type', 'etag'])
+    reply.removeHeader(name);
+  return reply.header('cache-control', 'no-store').redirect(address, 302);
 }
 
 /** Sends chunk by chunk, each only once the one before has left us. A client that goes away ends it quietly. */

@@ -98,11 +98,16 @@ const NATIVE_FIELDS: Readonly<Record<string, string>> = {
   input_reference: 'inputReference',
 };
 
+/** A field by its name in the native API. */
+export function nativeField(param: string | undefined): string | undefined {
+  return param === undefined ? undefined : (NATIVE_FIELDS[param] ?? param);
+}
+
 /** The native API's error body. */
 export function sendNativeError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const shown = prepareError(error, request, reply);
   const { code, message, param } = shown;
-  const field = param === undefined ? undefined : (NATIVE_FIELDS[param] ?? param);
+  const field = nativeField(param);
   const details = field === undefined ? shown.details : { field, ...(shown.details as object | undefined) };
   return reply.send({
     success: false,

@@ -7,20 +7,38 @@ export interface Form {
   fields: Record<string, unknown>;
   /** Uploaded files by field. */
   files: Record<string, Buffer>;
+  /** What the client says about them, by field. */
+  fileFacts: Record<string, { filename: string; contentType: string }>;
+}
+
+export interface FormOptions {
+  /** Largest file, in bytes, where it is not the server's usual. */
+  fileSize?: number;
+  /** Told of every file before it is read: throws for those that are not wanted. */
+  onFile?: ((field: string) => void) | undefined;
 }
 
 /**
  * Reads a multipart body. `a[b]` becomes `{a: {b}}`, a repeated field an array of texts. Throws `invalid_multipart`,
- * `payload_too_large`.
+ * `payload_too_large`, and what `onFile` throws of a file before it is read.
  */
-export async function readForm(request: FastifyRequest): Promise<Form> {
-  const form: Form = { fields: {}, files: {} };
+export async function readForm(
+  request: FastifyRequest,
+  { onFile, ...limits }: FormOptions = {},
+): Promise<Form> {
+  const form: Form = { fields: {}, files: {}, fileFacts: {} };
   try {
-    for await (const part of request.parts()) {
-      if (part.type === 'file') form.files[part.fieldname] = await part.toBuffer();
-      else setField(form.fields, part.fieldname, part.value);
+    for await (const part of request.parts({ limits })) {
+      if (part.type === 'file') {
+        onFile?.(part.fieldname);
+        form.files[part.fieldname] = await part.toBuffer();
+        form.fileFacts[part.fieldname] = { filename: part.filename, contentType: part.mimetype };
+      } else setField(form.fields, part.fieldname, part.value);
     }
   } catch (error) {
+    // What is still on its way is let through unread: a connection that nobody reads from would never end.
+    request.raw.unpipe();
+    request.raw.resume();
     throw isKnown(error) ? error : new AppError('invalid_multipart', { cause: error });
   }
   return form;

@@ -46,6 +46,10 @@ export function failures(statuses: number[], shape: TSchema = Failure): Record<n
 export const FILE_ANSWERS: Record<number, unknown> = {
   200: binary('The whole file.'),
   206: binary('The range asked for.'),
+  302: {
+    type: 'null',
+    description: 'Where the file is, for a short while: with `S3_DOWNLOADS=links` only, and never for HEAD.',
+  },
   304: { type: 'null', description: 'You have it already.' },
 };
 

@@ -11,6 +11,7 @@ import Fastify, {
 } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { systemClock } from '../core/clock.ts';
 import { sendNativeError } from './errors.ts';
 
 export type Server = FastifyInstance<
@@ -27,6 +28,12 @@ export interface ServerOptions {
   /** Largest uploaded file, in bytes. */
   fileLimitBytes: number;
 }
+
+/** How long a request may take to arrive, in ms: an import of 20 GiB at 1 MB/s takes six hours. */
+const REQUEST_TIMEOUT_MS = 12 * 60 * 60_000;
+/** The same for everything but imports. */
+const BODY_TIMEOUT_MS = 120_000;
+const IMPORT = /\/import$/;
 
 /** Requests slower than this are logged as warnings, in ms. */
 const SLOW_MS = 1000;
@@ -58,11 +65,13 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     forceCloseConnections: 'idle',
-    requestTimeout: 120_000,
+    // An archive may take hours to arrive; every other body is given up by `endSlowBodies`.
+    requestTimeout: REQUEST_TIMEOUT_MS,
     frameworkErrors: (error, request, reply) => void sendNativeError(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   useStrictValidation(server);
+  endSlowBodies(server);
   server.removeContentTypeParser('text/plain');
   await server.register(cors, { origin: true, exposedHeaders: ['location', 'x-request-id', 'retry-after'] });
   await server.register(multipart, {
@@ -101,6 +110,24 @@ function useStrictValidation(server: Server): void {
   );
 }
 
+/** Ends requests whose body trickles in: a connection that says little must not be held for hours. */
+function endSlowBodies(server: Server): void {
+  server.addHook('preParsing', (request, _reply, _payload, done) => {
+    const { raw } = request;
+    if (!raw.complete && hasBody(raw) && !IMPORT.test(request.routeOptions.url ?? '')) {
+      const cancel = systemClock.after(BODY_TIMEOUT_MS, () => {
+        if (!raw.complete) raw.destroy();
+      });
+      raw.once('close', cancel);
+    }
+    done();
+  });
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
 function isDownload(path: string): boolean {
-  return path.endsWith('/content');
+  return /\/(?:content|zip|export|import)$/.test(path);
 }

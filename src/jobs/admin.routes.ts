@@ -1,6 +1,4 @@
 import { Type } from 'typebox';
-import { callerOf, type Guard } from '../accounts/authenticate.ts';
-import { AppError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
@@ -40,15 +38,8 @@ const DoubtfulSchema = Type.Object({
 });
 
 /** `/api/v1/admin`: what an operator decides about paid calls whose answer was lost. */
-export function registerJobAdminRoutes(
-  server: Server,
-  { jobs, guard }: { jobs: JobsService; guard: Guard },
-): void {
+export function registerJobAdminRoutes(server: Server, { jobs }: { jobs: JobsService }): void {
   const common = { tags: ['Administration'], security: KEY_REQUIRED };
-  server.addHook('onRequest', guard);
-  server.addHook('onRequest', async (request) => {
-    if (callerOf(request).role !== 'admin') throw new AppError('forbidden');
-  });
 
   server.get(
     '/jobs/doubtful',

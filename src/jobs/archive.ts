@@ -1,16 +1,18 @@
 import { appendEvents, countJobEvents } from '../events/events.repository.ts';
 import { MediaError } from '../media/media-error.ts';
+import { PREVIEWS_GENERATION } from '../media/previews.ts';
 import type { VideoInfo } from '../media/video-info.ts';
 import { ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
 import { findLiveAttempt } from './attempts.repository.ts';
-import { download, type Downloaded, hashFile, sizeOf } from './download.ts';
+import { download, type Downloaded } from './download.ts';
 import { type EngineParts, type JobTask, providerOf } from './engine.ts';
 import { failJob } from './failure.ts';
-import type { Job, JobResult, StoredFile } from './job.ts';
+import { bytesOf, type Job, type JobFiles, type JobResult, type StoredFile } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
 import { openRun, type RunFiles } from './partial-files.ts';
+import { folderOf, storePreviews } from './stored-files.ts';
 
 /** How often a file that arrives whole but is no playable video is fetched again before the job fails. */
 const BAD_FILE_TRIES = 3;
@@ -20,7 +22,7 @@ const NO_FILE_TRIES = 5;
 const LENGTH_TOLERANCE = { seconds: 1, share: 0.25 };
 
 /**
- * Copies a finished video into storage: download with resume, check, poster and sheet, then completion. Never leads to
+ * Copies a finished video into storage: download with resume, check, previews, then completion. Never leads to
  * a new generation: a broken download is repeated, and only a verdict on the file itself fails the job. Throws to be
  * run again.
  */
@@ -102,33 +104,22 @@ async function keep(
   signal: AbortSignal,
 ): Promise<void> {
   const previews = await parts.media.makePreviews(files.part, files, { signal });
-  const folder = `videos/${job.id.slice(-2)}/${job.id}/${files.run}`;
+  const folder = folderOf(job.id, files.run);
   const video: StoredFile = {
     key: `${folder}/video.${info.container}`,
     sizeBytes: downloaded.sizeBytes,
     sha256: downloaded.sha256,
     contentType: CONTENT_TYPES[info.container],
   };
-  const stored: JobResult['files'] = { video };
-  if (previews.poster) {
-    stored.thumbnail = await describe(files.poster, `${folder}/thumbnail.webp`, 'image/webp');
-    await parts.storage.putFile(stored.thumbnail.key, files.poster, stored.thumbnail);
-  }
-  if (previews.sheet) {
-    stored.spritesheet = await describe(files.sheet, `${folder}/spritesheet.jpg`, 'image/jpeg');
-    await parts.storage.putFile(stored.spritesheet.key, files.sheet, stored.spritesheet);
-  }
-  await parts.storage.putFile(video.key, files.part, video);
+  const pictures = await storePreviews(parts.storage, previews, files, { folder, signal });
+  const stored: JobFiles = { video, ...pictures };
+  await parts.storage.putFile(video.key, files.part, { ...video, signal });
   const { width, height, codec, hasAudio, durationSeconds } = info;
   const result: JobResult = { seconds: durationSeconds, width, height, codec, hasAudio, files: stored };
   await complete(parts, job, result);
 }
 
 const CONTENT_TYPES = { mp4: 'video/mp4', mov: 'video/quicktime', webm: 'video/webm' } as const;
-
-async function describe(file: string, key: string, contentType: string): Promise<StoredFile> {
-  return { key, sizeBytes: await sizeOf(file), sha256: await hashFile(file), contentType };
-}
 
 async function complete(parts: EngineParts, job: Job, result: JobResult): Promise<void> {
   const completed = await parts.write((write) =>
@@ -139,7 +130,8 @@ async function complete(parts: EngineParts, job: Job, result: JobResult): Promis
       {
         progress: 100,
         result: JSON.stringify(result),
-        stored_bytes: Object.values(result.files).reduce((sum, file) => sum + file.sizeBytes, 0),
+        stored_bytes: bytesOf(result.files),
+        previews: PREVIEWS_GENERATION,
         charged_micros: job.charged_micros ?? job.estimated_micros,
         estimated_at: null,
       },

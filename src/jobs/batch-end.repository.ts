@@ -39,19 +39,19 @@ export async function endBatchItem({ tx, now }: Write, batchId: string): Promise
     .executeTakeFirst();
   if (!batch) return;
   const counts = { pending: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };
-  // Of an item that was tried again only the last try counts.
+  // Of an item that was tried again only the last try counts, which is the deepest; clocks may differ.
   const rows = await tx
     .selectFrom((from) =>
       from
         .selectFrom('jobs')
-        .select(['status', 'batch_index'])
+        .select(['status', 'deleted_at'])
         .distinctOn('batch_index')
         .where('batch_id', '=', batchId)
         .orderBy('batch_index')
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
+        .orderBy('depth', 'desc')
         .as('latest'),
     )
+    .where('deleted_at', 'is', null)
     .select(['status', sql<number>`count(*)`.as('count')])
     .groupBy('status')
     .execute();

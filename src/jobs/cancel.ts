@@ -6,7 +6,7 @@ import { type Attempt, findLiveAttempt, moveAttempt, withdrawAttempt } from './a
 import { type EngineParts, type JobTask, providerOf, TASKS } from './engine.ts';
 import type { Job } from './job.ts';
 import { deleteJob, findJob, recordCancelOutcome, type SettledCancel } from './jobs.repository.ts';
-import { moveJob } from './moves.repository.ts';
+import { lockQueued, moveJob, moveJobs } from './moves.repository.ts';
 import { isPastGrace, look } from './reconcile.ts';
 
 /** How long a client waits for the upstream's word; after that the task goes on alone. */
@@ -16,9 +16,13 @@ const STOP_TIMEOUT_MS = 20_000;
 
 /**
  * Cancels an open job. First it is cancelled here, for good; then the upstream is asked to stop. Throws
- * `job_already_finished` when it had come to its end before. Returns the job with what is known by then.
+ * `job_already_finished` when it had come to its end before. Returns the job with what is known when patience ends.
  */
-export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
+export async function cancelJob(
+  parts: EngineParts,
+  id: string,
+  patience: AbortSignal = AbortSignal.timeout(INLINE_TIMEOUT_MS),
+): Promise<Job> {
   const cancelled = await parts.write(async (write) => {
     // An attempt that has not been sent is withdrawn in the same breath: then nothing was and will be asked for.
     const attempt = await findLiveAttempt(write.tx, id);
@@ -39,9 +43,9 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
     }
     return job;
   });
-  if (cancelled.cancel_outcome !== 'unknown') return cancelled;
+  if (cancelled.cancel_outcome !== 'unknown' || patience.aborted) return cancelled;
   try {
-    return (await stopUpstream(parts, id, AbortSignal.timeout(INLINE_TIMEOUT_MS))) ?? cancelled;
+    return (await stopUpstream(parts, id, patience)) ?? cancelled;
   } catch (error) {
     parts.log.info(
       { jobId: id, error: errorText(error) },
@@ -49,6 +53,18 @@ export async function cancelJob(parts: EngineParts, id: string): Promise<Job> {
     );
     return cancelled;
   }
+}
+
+/**
+ * Cancels those of the jobs that wait for their turn, all at once: nothing was asked of any provider. Returns them; the
+ * others, and those that somebody is changing right now, are left as they are. Some thousands at a time.
+ */
+export function cancelQueued(parts: Pick<EngineParts, 'write'>, ids: readonly string[]): Promise<Job[]> {
+  const changes = { cancel_outcome: 'not_started', charged_micros: 0, estimated_at: null } as const;
+  return parts.write(async (write) => {
+    const waiting = await lockQueued(write, ids);
+    return waiting.length === 0 ? [] : moveJobs(write, waiting, 'cancel', changes, () => ({}));
+  });
 }
 
 /** The task behind it: asks until the upstream has said what came of it. */

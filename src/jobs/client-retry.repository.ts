@@ -30,11 +30,11 @@ export async function lockFingerprint(tx: Transaction<DB>, fingerprint: string):
 
 /** The latest job of this very request since a time. */
 export async function findByFingerprint(
-  tx: Transaction<DB>,
+  db: Kysely<DB> | Transaction<DB>,
   fingerprint: string,
   since: Date,
 ): Promise<Job | undefined> {
-  return tx
+  return db
     .selectFrom('jobs')
     .selectAll()
     .where('fingerprint', '=', fingerprint)

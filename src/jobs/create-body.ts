@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type ImageInput, parseImageText } from '../assets/image-input.ts';
 import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
 import { readForm } from '../http/form.ts';
@@ -13,14 +14,21 @@ declare module 'fastify' {
 /** Fields under which a form may bring the image. */
 const FILE_FIELDS = new Set(['input_reference', 'inputReference']);
 
+export interface BodyReaderOptions {
+  /** Fields that stay text. */
+  textFields?: readonly string[];
+  /** Told of every file before it is read: throws for those that are not wanted. */
+  onFile?(field: string): void;
+}
+
 /**
  * Before validation: gives a multipart request the body that the same request has as JSON, so that one schema judges
  * both, and refuses texts that no database can keep.
  */
-export function createBodyReader(options: { textFields?: readonly string[] } = {}) {
+export function createBodyReader(options: BodyReaderOptions = {}) {
   return async (request: FastifyRequest): Promise<void> => {
     if (request.isMultipart()) {
-      const { fields, files } = await readForm(request);
+      const { fields, files } = await readForm(request, { onFile: options.onFile });
       for (const [field, data] of Object.entries(files)) {
         if (!FILE_FIELDS.has(field)) {
           throw new AppError('unknown_field', { message: `There is no file field ${field}.`, param: field });
@@ -34,6 +42,27 @@ export function createBodyReader(options: { textFields?: readonly string[] } = {
     }
     refuseUnstorable(request.body, []);
   };
+}
+
+/** The image a creating request brings, if any. Throws `invalid_request` for what goes with none, or with another. */
+export function readReference(
+  body: { inputReference?: string | undefined; referenceFit?: string | undefined },
+  uploaded: Buffer | undefined,
+): ImageInput | undefined {
+  const { inputReference: text, referenceFit: fit } = body;
+  if (uploaded && text !== undefined) {
+    throw new AppError('invalid_request', {
+      message: 'Give one inputReference: a file or a text.',
+      param: 'input_reference',
+    });
+  }
+  if (uploaded) return { data: uploaded };
+  if (text !== undefined) return parseImageText(text);
+  if (fit === undefined) return undefined;
+  throw new AppError('invalid_request', {
+    message: 'referenceFit is about an inputReference: give that as well.',
+    param: 'referenceFit',
+  });
 }
 
 /** The answer to a creating request; a repeated one is marked as such. */
@@ -63,7 +92,7 @@ function parseJson(text: string): unknown {
 }
 
 /** NUL and lone surrogates are no text: PostgreSQL refuses them, so they are refused here, with the field's name. */
-function refuseUnstorable(value: unknown, path: readonly string[]): void {
+export function refuseUnstorable(value: unknown, path: readonly string[]): void {
   if (typeof value === 'string') {
     if (path[0] !== 'prompt' && (value.includes('\u0000') || !value.isWellFormed())) {
       const param = path.join('.');

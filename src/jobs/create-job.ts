@@ -102,7 +102,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
   ): Promise<Created> {
     const created = await db.transaction().execute(async (tx) => {
       await lockFingerprint(tx, fingerprint);
-      const former = await findByFingerprint(tx, fingerprint, new Date(clock.now() - RETRY_WINDOW_MS));
+      const former = await findByFingerprint(tx, fingerprint, retriesSince());
       if (former) return { ...again(former), replayed: true };
       await draft.before?.(tx);
       await insertJobs(tx, draft.jobs);
@@ -110,6 +110,10 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
     });
     if (!created.replayed) parts.onCreated();
     return created;
+  }
+
+  function retriesSince(): Date {
+    return new Date(clock.now() - RETRY_WINDOW_MS);
   }
 
   function first({ id, body }: Draft): Created {
@@ -123,6 +127,11 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
     // Before anything else: a first answer stands, even if its model has gone since then.
     const kept = key === undefined ? undefined : await replay(caller.userId, key, retry);
     if (kept) return kept;
+    if (key === undefined && retry.isRetry && again) {
+      // For the same reason; it is looked up once more under the lock.
+      const former = await findByFingerprint(db, retry.fingerprint, retriesSince());
+      if (former) return { ...again(former), replayed: true };
+    }
     const draft = await request.draft();
     if (key !== undefined) return createWithKey(draft, caller.userId, key, retry);
     if (retry.isRetry && again) return createRetried(draft, retry.fingerprint, again);
@@ -133,7 +142,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
   return async (caller, request) => {
     const { fingerprint, isRetry } = request.retry;
     if (isRetry) await underway.get(fingerprint)?.catch(() => {});
-    const creating = createNow(caller, request);
+    const creating = createNow(caller, request).catch(unlessAssetGone);
     underway.set(fingerprint, creating);
     try {
       return await creating;
@@ -144,6 +153,14 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
 }
 
 class KeyTaken extends Error {}
+
+/** An asset may be deleted between the look at it and the commit of what starts from it. */
+function unlessAssetGone(error: unknown): never {
+  const { constraint } = error as { constraint?: unknown };
+  if (constraint === 'jobs_asset_id_fkey')
+    throw new AppError('asset_not_found', { param: 'input_reference' });
+  throw error;
+}
 
 /** The id that an answer names, in either API. */
 function idIn(body: string): string {

@@ -32,7 +32,7 @@ export function viewDerivation(job: Job): DerivationView | null {
   const { derivation: kind, parent_id: parentId, root_id: rootId, depth } = job;
   if (kind === null || parentId === null || rootId === null) return null;
   const derived = derivedOf(job);
-  const note = derived?.by === 'stand_in' ? standInNote(derived) : null;
+  const note = derived?.by === 'stand_in' ? standInNote(kind, derived) : null;
   return { kind, parentId, rootId, depth, by: derived?.by ?? null, note };
 }
 
@@ -42,9 +42,12 @@ const PICTURES: Readonly<Record<NonNullable<Derived['reference']>, string>> = {
   parent_reference: "starting from the parent's own reference image",
 };
 
-function standInNote({ reference }: Derived): string {
+function standInNote(kind: Derivation, { reference }: Derived): string {
   const picture = reference === undefined ? 'without a picture of the parent' : PICTURES[reference];
-  return `The provider cannot do this itself: a new video with the parent's settings and the new prompt, ${picture}.`;
+  const what = `a new video with the new prompt, ${picture}`;
+  return kind === 'extend'
+    ? `Not the provider's own extension: ${what}. It is the continuation alone, not both parts in one.`
+    : `Not the provider's own ${kind}: ${what}.`;
 }
 
 /** The place of a job that comes from `parent`. */

@@ -80,5 +80,6 @@ export function createDraftJob({
 }
 
 function planRow(plan: Plan): Job['plan'] {
-  return { ...plan, size: { ...plan.size } };
+  const { source, ...rest } = plan;
+  return { ...rest, size: { ...plan.size }, ...(source ? { source: { ...source } } : {}) };
 }

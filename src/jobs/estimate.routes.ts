@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import { callerOf } from '../accounts/authenticate.ts';
 import { microsToUsd } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
@@ -23,14 +23,10 @@ const EstimateSchema = Type.Object(
 );
 
 /** `POST /api/v1/estimate`: what a video would cost, from the very function that decides what is held for it. */
-export function registerEstimateRoutes(
-  server: Server,
-  { draftJob, guard }: { draftJob: DraftJob; guard: Guard },
-): void {
+export function registerEstimateRoutes(server: Server, { draftJob }: { draftJob: DraftJob }): void {
   server.post(
     '/estimate',
     {
-      onRequest: guard,
       preValidation: createBodyReader(),
       schema: {
         tags: ['Models'],

@@ -3,7 +3,11 @@ import { AppError } from '../core/errors.ts';
 import type { DB } from '../database/schema.ts';
 import type { Job, JobStatus } from './job.ts';
 
-export const SORTS = { createdAt: 'created_at', completedAt: 'finished_at' } as const;
+export const SORTS = {
+  createdAt: 'created_at',
+  completedAt: 'finished_at',
+  trashedAt: 'trashed_at',
+} as const;
 
 export type Sort = keyof typeof SORTS;
 
@@ -13,11 +17,20 @@ export interface JobFilter {
   model?: readonly string[] | undefined;
   provider?: string | undefined;
   batchId?: string | undefined;
-  tag?: string | undefined;
+  /** All of them. */
+  tags?: readonly string[] | undefined;
   /** Words to find in prompt and name; all of them, as in a web search. */
   q?: string | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
+  /** null: what stands in none. */
+  collectionId?: string | null | undefined;
+  starred?: boolean | undefined;
+  pinned?: boolean | undefined;
+  /** What was made from it, directly. */
+  parentId?: string | undefined;
+  /** What is in the trash, and only that; otherwise what is not. */
+  trashed?: boolean | undefined;
 }
 
 export interface PageRequest {
@@ -38,20 +51,34 @@ export interface JobPage {
 
 type JobQuery<Output> = SelectQueryBuilder<DB, 'jobs', Output>;
 
-function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
-  let narrowed = query.where('owner_id', '=', filter.ownerId).where('deleted_at', 'is', null);
+/** Narrows to what matches. */
+export function filtered<Output>(query: JobQuery<Output>, filter: JobFilter): JobQuery<Output> {
+  let narrowed = query.where('owner_id', '=', filter.ownerId);
+  narrowed = filter.trashed
+    ? narrowed.where('trashed_at', 'is not', null)
+    : narrowed.where('deleted_at', 'is', null);
   if (filter.status) narrowed = narrowed.where('status', 'in', [...filter.status]);
   if (filter.model) narrowed = narrowed.where('model', 'in', [...filter.model]);
   if (filter.provider !== undefined) narrowed = narrowed.where('connection', '=', filter.provider);
   if (filter.batchId !== undefined) narrowed = narrowed.where('batch_id', '=', filter.batchId);
-  if (filter.tag !== undefined)
-    narrowed = narrowed.where('tags', '@>', sql<string[]>`array[${filter.tag}]::text[]`);
+  if (filter.tags) narrowed = narrowed.where('tags', '@>', sql<string[]>`${[...filter.tags]}::text[]`);
   if (filter.q !== undefined) {
     narrowed = narrowed.where(sql<boolean>`search @@ websearch_to_tsquery('simple', ${filter.q})`);
   }
   if (filter.from) narrowed = narrowed.where('created_at', '>=', filter.from);
   if (filter.to) narrowed = narrowed.where('created_at', '<=', filter.to);
+  if (filter.collectionId === null) narrowed = narrowed.where('collection_id', 'is', null);
+  else if (filter.collectionId !== undefined)
+    narrowed = narrowed.where('collection_id', '=', filter.collectionId);
+  // The bare column and not `= true`: that is what partial indexes are recognized by.
+  if (filter.starred !== undefined) narrowed = narrowed.where(flag('starred', filter.starred));
+  if (filter.pinned !== undefined) narrowed = narrowed.where(flag('pinned', filter.pinned));
+  if (filter.parentId !== undefined) narrowed = narrowed.where('parent_id', '=', filter.parentId);
   return narrowed;
+}
+
+function flag(column: 'starred' | 'pinned', value: boolean) {
+  return value ? sql<boolean>`${sql.ref(column)}` : sql<boolean>`not ${sql.ref(column)}`;
 }
 
 /** How many match; beyond a limit only about how many. */
@@ -123,7 +150,7 @@ async function readPage(
 }
 
 /** Narrows to what has a place in the order, and to what comes behind the cursor. */
-function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<Output> {
+export function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<Output> {
   const column = SORTS[page.sort];
   // Sorting by completion is about finished jobs; the others have no place in that order.
   const sortable = column === 'finished_at' ? query.where('finished_at', 'is not', null) : query;
@@ -131,25 +158,6 @@ function sorting<Output>(query: JobQuery<Output>, page: PageRequest): JobQuery<O
   const { at, id } = decodeCursor(page.cursor, page);
   const comparison = page.order === 'desc' ? sql`<` : sql`>`;
   return sortable.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
-}
-
-/** Totals are exact up to here; beyond it, the planner's estimate is good enough and costs nothing. */
-const EXACT_UP_TO = 10_000;
-/** When the planner expects so many times more, counting up to the limit would tell nothing new. */
-const SURELY_MORE = 2;
-
-export async function countJobs(db: Kysely<DB>, filter: JobFilter, sort: Sort): Promise<Total> {
-  let matching = filtered(db.selectFrom('jobs').select(sql<number>`1`.as('one')), filter);
-  if (sort === 'completedAt') matching = matching.where('finished_at', 'is not', null);
-  const plan = await matching.explain<{ 'QUERY PLAN': { Plan: { 'Plan Rows': number } }[] }>('json');
-  const expected = plan[0]?.['QUERY PLAN'][0]?.Plan['Plan Rows'] ?? 0;
-  if (expected > EXACT_UP_TO * SURELY_MORE) return { total: expected, isEstimate: true };
-  const { total } = await db
-    .selectFrom(matching.limit(EXACT_UP_TO + 1).as('matching'))
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
-  if (Number(total) <= EXACT_UP_TO) return { total: Number(total), isEstimate: false };
-  return { total: Math.max(expected, EXACT_UP_TO + 1), isEstimate: true };
 }
 
 /** The page after a job of the same owner, for clients that page by id. Undefined when there is no such job. */

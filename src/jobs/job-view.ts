@@ -48,6 +48,8 @@ export interface ResultView {
   videoUrl: string;
   thumbnailUrl: string | null;
   spritesheetUrl: string | null;
+  /** Animated, for hovering. */
+  previewUrl: string | null;
   duration: number;
   resolution: string;
   fileSize: number;
@@ -120,12 +122,13 @@ function viewError(job: Job): JobView['error'] {
 export function viewResult(job: Job): ResultView | null {
   const result = resultOf(job);
   if (!result) return null;
-  const { video, thumbnail, spritesheet } = result.files;
+  const { video, thumbnail, spritesheet, preview } = result.files;
   const content = `/api/v1/videos/${job.id}/content`;
   return {
     videoUrl: content,
     thumbnailUrl: thumbnail ? `${content}?variant=thumbnail` : null,
     spritesheetUrl: spritesheet ? `${content}?variant=spritesheet` : null,
+    previewUrl: preview ? `${content}?variant=preview` : null,
     duration: result.seconds,
     resolution: sizeText(result),
     fileSize: video.sizeBytes,

@@ -122,6 +122,15 @@ export interface StoredFile {
   contentType: string;
 }
 
+/** A finished video's files by variant. */
+export interface JobFiles {
+  video: StoredFile;
+  thumbnail?: StoredFile;
+  spritesheet?: StoredFile;
+  /** Animated, for hovering. */
+  preview?: StoredFile;
+}
+
 /** What `jobs.result` holds once a job is completed. */
 export interface JobResult {
   seconds: number;
@@ -129,7 +138,12 @@ export interface JobResult {
   height: number;
   codec: string;
   hasAudio: boolean;
-  files: { video: StoredFile; thumbnail?: StoredFile; spritesheet?: StoredFile };
+  files: JobFiles;
+}
+
+/** Bytes of all files of a video. */
+export function bytesOf(files: Partial<JobFiles>): number {
+  return Object.values(files).reduce((sum: number, file: StoredFile) => sum + file.sizeBytes, 0);
 }
 
 export function resultOf(job: Job): JobResult | undefined {

@@ -116,11 +116,11 @@ export async function deleteJob(write: Write, id: string): Promise<Job | undefin
   return job;
 }
 
-/** Hides a finished job from its owner; it is removed once nothing waits for it any more. */
+/** Hides a finished job from its owner, out of the trash too; it is removed once nothing waits for it any more. */
 export async function hideJob(write: Write, id: string): Promise<void> {
   const job = await write.tx
     .updateTable('jobs')
-    .set({ deleted_at: write.now })
+    .set({ deleted_at: write.now, trashed_at: null })
     .where('id', '=', id)
     .where('stage', '=', 'finished')
     .returningAll()
@@ -165,7 +165,7 @@ export async function recordCancelOutcome(
     .executeTakeFirst();
   if (!job) return undefined;
   write.changed(job.id);
-  await settle(write.tx, job, write.now);
+  await settle(write.tx, [job], write.now);
   const event = {
     ownerId: job.owner_id,
     jobId: id,

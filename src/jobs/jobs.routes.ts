@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
-import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import { callerOf } from '../accounts/authenticate.ts';
+import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
 import { failures, FILE_ANSWERS, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { readClientRetry } from './client-retry.ts';
-import { createBodyReader, sendCreated } from './create-body.ts';
+import { createBodyReader, readReference, sendCreated } from './create-body.ts';
 import { filenameOf, type Job } from './job.ts';
 import { readListQuery, paginationOf } from './list-query.ts';
 import { viewJob, viewResult } from './job-view.ts';
@@ -15,14 +16,12 @@ import type { JobsService } from './jobs.service.ts';
 
 export interface JobRoutesOptions {
   jobs: JobsService;
-  guard: Guard;
   createLimit: RateLimit;
 }
 
 /** `/api/v1/videos`. */
-export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: JobRoutesOptions): void {
+export function registerJobRoutes(server: Server, { jobs, createLimit }: JobRoutesOptions): void {
   const common = { tags: ['Videos'], security: KEY_REQUIRED };
-  server.addHook('onRequest', guard);
 
   server.post(
     '/videos',
@@ -38,22 +37,17 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
         consumes: ['application/json', 'multipart/form-data'],
         body: schemas.CreateBody,
         headers: schemas.CreateHeaders,
-        response: { 201: Success(schemas.JobSchema), ...failures([400, 413, 415, 422]) },
+        response: { 201: Success(schemas.JobSchema), ...failures([400, 404, 413, 415, 422, 503]) },
       },
     },
     async (request, reply) => {
       const { duration, aspectRatio, aspect_ratio: snake, inputReference, ...rest } = request.body;
-      const uploaded = request.reference;
       const caller = callerOf(request);
       const wish = {
         ...rest,
         seconds: duration,
         aspectRatio: aspectRatio ?? snake,
-        reference: uploaded
-          ? { data: uploaded }
-          : inputReference === undefined
-            ? undefined
-            : { url: inputReference },
+        reference: readReference({ inputReference, referenceFit: rest.referenceFit }, request.reference),
       };
       const origin = { retry: readClientRetry(request, caller.keyId), render: nativeBody };
       const created = await jobs.create(caller, wish, origin);
@@ -105,7 +99,7 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
       },
     },
     async (request, reply) => {
-      const { job, rendered } = await jobs.get(callerOf(request), request.params.jobId);
+      const { job, rendered } = await jobs.get(callerOf(request), request.params.jobId, TRASH_TOO);
       let body = rendered.get('native');
       if (body === undefined) rendered.set('native', (body = nativeBody(job)));
       // Rendered once per change of the job; past the serializer, which has nothing to add.
@@ -126,8 +120,8 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
     },
     async (request) => {
       const caller = callerOf(request);
-      await jobs.file(caller, request.params.jobId, 'video');
-      const result = viewResult((await jobs.get(caller, request.params.jobId)).job);
+      await jobs.file(caller, request.params.jobId, 'video', TRASH_TOO);
+      const result = viewResult((await jobs.get(caller, request.params.jobId, TRASH_TOO)).job);
       return { success: true as const, data: result as NonNullable<typeof result> };
     },
   );
@@ -168,9 +162,12 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
     },
     handler: async (request, reply) => {
       const { variant = 'video', download = false } = request.query;
-      const file = await jobs.file(callerOf(request), request.params.jobId, variant);
+      const file = await jobs.file(callerOf(request), request.params.jobId, variant, TRASH_TOO);
       const content = { ...file, filename: filenameOf(request.params.jobId, file.key), attachment: download };
-      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+      return sendContent(request, reply, content, {
+        open: (range) => jobs.open(file, range),
+        link: () => jobs.link(file, content),
+      });
     },
   });
 
@@ -181,18 +178,30 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
         ...common,
         operationId: 'cancelVideo',
         summary: 'Cancel a job, or delete a finished one',
-        description: 'Cancels an open job; `?purge=true` deletes a finished one with its files.',
+        description:
+          'Cancels an open job. `?trash=true` moves it to the trash, cancelling an open one first; `?purge=true` deletes a finished one with its files, for good.',
         params: schemas.JobId,
         querystring: schemas.DeleteQuery,
         response: {
           200: Success(Type.Union([schemas.JobSchema, schemas.PurgedSchema])),
-          ...failures([404, 409]),
+          ...failures([400, 404, 409]),
         },
       },
     },
     async (request) => {
       const { jobId } = request.params;
-      if (request.query.purge) {
+      const { purge, trash } = request.query;
+      if (purge && trash) {
+        throw new AppError('invalid_request', {
+          message: 'Give trash or purge, not both: a purged video cannot be restored.',
+          param: 'purge',
+        });
+      }
+      if (trash) {
+        const { job } = await jobs.trash(callerOf(request), jobId);
+        return { success: true as const, data: viewJob(job) };
+      }
+      if (purge) {
         await jobs.purge(callerOf(request), jobId);
         return { success: true as const, data: { jobId, purged: true as const } };
       }
@@ -200,7 +209,27 @@ export function registerJobRoutes(server: Server, { jobs, guard, createLimit }: 
       return { success: true as const, data: viewJob(job) };
     },
   );
+
+  server.post(
+    '/videos/:jobId/restore',
+    {
+      schema: {
+        ...common,
+        operationId: 'restoreVideo',
+        summary: 'Take a video out of the trash',
+        params: schemas.JobId,
+        response: { 200: Success(schemas.JobSchema), ...failures([404, 409]) },
+      },
+    },
+    async (request) => {
+      const job = await jobs.restore(callerOf(request), request.params.jobId);
+      return { success: true as const, data: viewJob(job) };
+    },
+  );
 }
+
+/** What is in the trash is hidden from lists, not from whoever knows its id. */
+const TRASH_TOO = { trashToo: true } as const;
 
 function nativeBody(job: Job): string {
   return JSON.stringify({ success: true, data: viewJob(job) });

@@ -36,7 +36,14 @@ export const CreateBody = Type.Object(
     aspect_ratio: Type.Optional(Type.String({ description: 'The same as `aspectRatio`.' })),
     inputReference: Type.Optional(
       Type.String({
-        description: 'First frame: a data URL of a JPEG, PNG or WebP; or upload a file in a form.',
+        description:
+          'First frame: an asset id, an http(s) address or a data URL; or upload a file in a form.',
+      }),
+    ),
+    referenceFit: Type.Optional(
+      Enum(['cover', 'contain'], {
+        description:
+          'Brings the image to the size of the video: `cover` crops, `contain` pads. Unset: it is sent as it is.',
       }),
     ),
     priority: Type.Optional(Enum(['low', 'normal', 'high'], { default: 'normal' })),
@@ -60,6 +67,31 @@ export const CreateHeaders = Type.Object({
 
 export const JobId = Type.Object({ jobId: Type.String() });
 
+const FILTER_FIELDS = {
+  status: Type.Optional(Type.String({ description: `Several by comma: ${JOB_STATUSES.join(', ')}.` })),
+  model: Type.Optional(Type.String({ description: 'Several by comma.' })),
+  provider: Type.Optional(Type.String()),
+  batchId: Type.Optional(Type.String()),
+  tag: Type.Optional(Type.String({ description: 'Several by comma: videos that have all of them.' })),
+  q: Type.Optional(Type.String({ maxLength: 200, description: 'Words in prompt or name.' })),
+  from: Type.Optional(Type.String({ description: 'Created at or after: ISO 8601.' })),
+  to: Type.Optional(Type.String({ description: 'Created at or before: ISO 8601.' })),
+  collection: Type.Optional(
+    Type.String({ description: 'The id of a collection, or `none`: videos that stand in none.' }),
+  ),
+  starred: Type.Optional(Type.Boolean()),
+  pinned: Type.Optional(Type.Boolean()),
+  parent: Type.Optional(Type.String({ description: 'What was made from this video, directly.' })),
+  trashed: Type.Optional(
+    Type.Boolean({ description: 'The trash, and only that, latest first; otherwise what is not in it.' }),
+  ),
+};
+
+/** The fields that narrow a list. */
+export const ListFilter = Type.Object(FILTER_FIELDS, { ...strict, title: 'VideoFilter' });
+
+export type ListFilter = Static<typeof ListFilter>;
+
 export const ListQuery = Type.Object(
   {
     page: Type.Optional(Type.Integer({ minimum: 1, default: 1 })),
@@ -67,15 +99,12 @@ export const ListQuery = Type.Object(
     cursor: Type.Optional(
       Type.String({ description: '`nextCursor` of the page before; instead of `page`.' }),
     ),
-    status: Type.Optional(Type.String({ description: `Several by comma: ${JOB_STATUSES.join(', ')}.` })),
-    model: Type.Optional(Type.String({ description: 'Several by comma.' })),
-    provider: Type.Optional(Type.String()),
-    batchId: Type.Optional(Type.String()),
-    tag: Type.Optional(Type.String()),
-    q: Type.Optional(Type.String({ maxLength: 200, description: 'Words in prompt or name.' })),
-    from: Type.Optional(Type.String({ description: 'Created at or after: ISO 8601.' })),
-    to: Type.Optional(Type.String({ description: 'Created at or before: ISO 8601.' })),
-    sort: Type.Optional(Enum(Object.keys(SORTS) as (keyof typeof SORTS)[], { default: 'createdAt' })),
+    ...FILTER_FIELDS,
+    sort: Type.Optional(
+      Enum(Object.keys(SORTS) as (keyof typeof SORTS)[], {
+        description: 'Unset: `createdAt`; the trash is always sorted by `trashedAt`.',
+      }),
+    ),
     order: Type.Optional(Enum(['asc', 'desc'], { default: 'desc' })),
   },
   strict,
@@ -85,7 +114,7 @@ export type ListQuery = Static<typeof ListQuery>;
 
 export const ContentQuery = Type.Object(
   {
-    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet'], { default: 'video' })),
+    variant: Type.Optional(Enum(['video', 'thumbnail', 'spritesheet', 'preview'], { default: 'video' })),
     download: Type.Optional(Type.Boolean({ default: false, description: 'Ask browsers to save the file.' })),
   },
   strict,
@@ -94,7 +123,13 @@ export const ContentQuery = Type.Object(
 export const DeleteQuery = Type.Object(
   {
     purge: Type.Optional(
-      Type.Boolean({ default: false, description: 'Delete a finished video and its files.' }),
+      Type.Boolean({ default: false, description: 'Delete a finished video and its files, for good.' }),
+    ),
+    trash: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Move it to the trash; an open one is cancelled first. It can be restored.',
+      }),
     ),
   },
   strict,
@@ -107,6 +142,7 @@ export const ResultSchema = Type.Object(
     videoUrl: Type.String({ description: 'Path on this server; needs the API key.' }),
     thumbnailUrl: Nullable(Type.String()),
     spritesheetUrl: Nullable(Type.String()),
+    previewUrl: Nullable(Type.String({ description: 'Animated WebP, for hovering.' })),
     duration: Type.Number({ description: 'Seconds, measured.' }),
     resolution: Type.String(),
     fileSize: Type.Integer({ description: 'Bytes.' }),

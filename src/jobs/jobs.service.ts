@@ -1,20 +1,20 @@
 import type { Kysely } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
+import type { AssetsService, ImageInput } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
 import type { DB } from '../database/schema.ts';
 import type { EventRecord } from '../events/event.ts';
 import { listJobEvents } from '../events/events.repository.ts';
-import type { Variant } from '../providers/provider.ts';
+import type { Fit } from '../media/image.ts';
 import type { ByteRange, Chunks } from '../storage/storage.ts';
 import { cancelJob } from './cancel.ts';
 import type { ClientRetry } from './client-retry.ts';
 import type { Create, Created } from './create-job.ts';
 import type { DraftJob, VideoWishes } from './draft-job.ts';
 import type { EngineParts } from './engine.ts';
-import { isFinal, type Job, type JobStatus, resultOf, type StoredFile } from './job.ts';
+import { isFinal, type Job, type JobFiles, type JobStatus, resultOf, type StoredFile } from './job.ts';
 import type { CachedJob, JobCache } from './job-cache.ts';
 import {
-  countJobs,
   cursorAfter,
   type JobFilter,
   type JobPage,
@@ -22,14 +22,26 @@ import {
   type PageRequest,
   type Total,
 } from './job-list.repository.ts';
+import { discardJob } from './discard.ts';
+import { countJobs } from './job-count.repository.ts';
 import { decide, type Decision } from './operator.ts';
 import { type DoubtfulJob, listDoubtful } from './operator.repository.ts';
-import { countByStatus, deleteJob, findJob, hideJob } from './jobs.repository.ts';
-import { type ReferenceInput, storeReference } from './reference.ts';
+import { countByStatus, findJob } from './jobs.repository.ts';
+import { referenceOf } from './reference.ts';
+import { restoreJobs, trashJobs } from './trash.repository.ts';
+
+/** Where a job is looked for. */
+export interface Looking {
+  trashToo?: boolean;
+}
+
+const TRASH_TOO: Looking = { trashToo: true };
 
 /** What a client asks for. */
 export interface CreateVideo extends Omit<VideoWishes, 'hasReference'> {
-  reference?: ReferenceInput | undefined;
+  reference?: ImageInput | undefined;
+  /** Brings the image to the size of the video; without it, it is sent as it is. */
+  referenceFit?: Fit | undefined;
 }
 
 /** Where a request comes from, and how its answer looks: a repetition gets the same one. */
@@ -42,8 +54,11 @@ export interface CreateOrigin {
 export interface JobsService {
   /** Checks, plans and commits a job. Nothing is stored when anything is wrong with it. */
   create(caller: Principal, input: CreateVideo, origin: CreateOrigin): Promise<Created>;
-  /** Throws `job_not_found` for what is not there or not the caller's. The answer may come from memory. */
-  get(caller: Principal, id: string): Promise<CachedJob>;
+  /**
+   * Throws `job_not_found` for what is not there, not the caller's, or in the trash, unless that is looked into too. The
+   * answer may come from memory.
+   */
+  get(caller: Principal, id: string, looking?: Looking): Promise<CachedJob>;
   /** `known`, the total of the same filter, tells which way to the page is the short one. */
   list(
     caller: Principal,
@@ -52,18 +67,26 @@ export interface JobsService {
     known?: Total,
   ): Promise<JobPage>;
   count(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<Total>;
+  /** How many come behind the page's cursor. */
+  countBehind(caller: Principal, filter: Omit<JobFilter, 'ownerId'>, page: PageRequest): Promise<Total>;
   /** The cursor of the page behind a job. Throws `job_not_found`. */
   cursorAfter(caller: Principal, id: string, page: Pick<PageRequest, 'sort' | 'order'>): Promise<string>;
   events(caller: Principal, id: string): Promise<EventRecord[]>;
   /** Throws `job_already_finished`. */
   cancel(caller: Principal, id: string): Promise<Job>;
-  /** Deletes a finished job and its files. Throws `job_not_finished`. */
+  /** Moves a job to the trash; an open one is cancelled first. Nothing happens to one that is there already. */
+  trash(caller: Principal, id: string): Promise<{ job: Job }>;
+  /** Takes a job out of the trash. Throws `not_in_trash`. */
+  restore(caller: Principal, id: string): Promise<Job>;
+  /** Deletes a finished job and its files, one in the trash too. Throws `job_not_finished`. */
   purge(caller: Principal, id: string): Promise<void>;
   /** Deletes a job wherever it stands, cancelling it first when it is open. */
   remove(caller: Principal, id: string): Promise<void>;
   /** A file of a completed job. Throws `video_not_completed`, `content_not_found`. */
-  file(caller: Principal, id: string, variant: Variant): Promise<StoredFile>;
+  file(caller: Principal, id: string, variant: keyof JobFiles, looking?: Looking): Promise<StoredFile>;
   open(file: StoredFile, range?: ByteRange): Promise<Chunks>;
+  /** An address at the store that anybody may read the file at for a while; undefined: files pass through us. */
+  link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;
   /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
   listDoubtful(): Promise<DoubtfulJob[]>;
   decide(id: string, decision: Decision): Promise<Job>;
@@ -72,28 +95,29 @@ export interface JobsService {
 }
 
 export function createJobsService(
-  parts: EngineParts & { cache: JobCache; draftJob: DraftJob; create: Create },
+  parts: EngineParts & {
+    assets: AssetsService;
+    cache: JobCache;
+    draftJob: DraftJob;
+    create: Create;
+    /** How long links to the store are valid; undefined: none are given out. */
+    linkSeconds: number | undefined;
+  },
 ): JobsService {
-  const { db, cache, storage, draftJob, create } = parts;
+  const { db, assets, cache, storage, draftJob, create, linkSeconds } = parts;
   const load = (id: string) => findJob(db as Kysely<DB>, id);
 
-  async function owned(caller: Principal, id: string): Promise<CachedJob> {
+  async function owned(caller: Principal, id: string, looking?: Looking): Promise<CachedJob> {
     const entry = await cache.get(id, load);
     // Somebody else's is answered like nothing: an id gives nothing away.
-    if (entry?.job.owner_id !== caller.userId || entry.job.deleted_at) throw new AppError('job_not_found');
+    if (entry?.job.owner_id !== caller.userId) throw new AppError('job_not_found');
+    const { deleted_at: hidden, trashed_at: trashed } = entry.job;
+    if (hidden && !(trashed && looking?.trashToo)) throw new AppError('job_not_found');
     return entry;
   }
 
-  async function discard({ id, cancel_outcome: outcome }: Job): Promise<void> {
-    // While the provider has not said what came of a cancellation, the row stays, unseen, for the task that asks.
-    if (outcome === 'unknown') return parts.write((write) => hideJob(write, id));
-    const job = await parts.write((write) => deleteJob(write, id));
-    // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
-    for (const file of Object.values(job ? (resultOf(job)?.files ?? {}) : {})) await storage.remove(file.key);
-  }
-
   return {
-    create(caller, { reference, ...wishes }, { retry, render }) {
+    create(caller, { reference, referenceFit: fit, ...wishes }, { retry, render }) {
       const answer = (job: Job) => ({ id: job.id, body: render(job) });
       return create(caller, {
         retry,
@@ -102,9 +126,9 @@ export function createJobsService(
           const { fingerprint } = retry;
           const hasReference = reference !== undefined;
           const job = draftJob(caller, { ...wishes, hasReference }, { fingerprint });
-          if (hasReference) {
-            const { key, contentType } = await storeReference(parts, reference);
-            Object.assign(job, { reference_key: key, reference_type: contentType });
+          if (reference) {
+            const scale = fit && { width: job.width, height: job.height, fit };
+            Object.assign(job, referenceOf(await assets.take(caller, reference, { scale })));
           }
           return { ...answer(job), jobs: [job] };
         },
@@ -113,31 +137,47 @@ export function createJobsService(
     get: owned,
     list: (caller, filter, page, known) => pageJobs(db, { ...filter, ownerId: caller.userId }, page, known),
     count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),
+    countBehind: (caller, filter, page) =>
+      countJobs(db, { ...filter, ownerId: caller.userId }, page.sort, page),
     async cursorAfter(caller, id, page) {
       const cursor = await cursorAfter(db, caller.userId, id, page);
       if (cursor === undefined) throw new AppError('job_not_found', { param: 'after' });
       return cursor;
     },
     async events(caller, id) {
-      await owned(caller, id);
+      await owned(caller, id, TRASH_TOO);
       return listJobEvents(db, caller.userId, id);
     },
     async cancel(caller, id) {
-      await owned(caller, id);
+      await owned(caller, id, TRASH_TOO);
       return cancelJob(parts, id);
     },
+    async trash(caller, id) {
+      const { job } = await owned(caller, id, TRASH_TOO);
+      if (job.trashed_at) return { job };
+      if (!isFinal(job.status)) await cancelJob(parts, id).catch(unlessFinished);
+      const [trashed] = await parts.write((write) => trashJobs(write, caller.userId, [id]));
+      // Somebody else was first: it is in the trash by now, or gone.
+      return trashed ? { job: trashed } : owned(caller, id, TRASH_TOO);
+    },
+    async restore(caller, id) {
+      await owned(caller, id, TRASH_TOO);
+      const [job] = await parts.write((write) => restoreJobs(write, caller.userId, [id]));
+      if (!job) throw new AppError('not_in_trash');
+      return job;
+    },
     async purge(caller, id) {
-      const { job } = await owned(caller, id);
+      const { job } = await owned(caller, id, TRASH_TOO);
       if (!isFinal(job.status)) throw new AppError('job_not_finished');
-      await discard(job);
+      await discardJob(parts, job);
     },
     async remove(caller, id) {
       const { job } = await owned(caller, id);
       const cancelled = isFinal(job.status) ? undefined : await cancelJob(parts, id).catch(unlessFinished);
-      await discard(cancelled ?? job);
+      await discardJob(parts, cancelled ?? job);
     },
-    async file(caller, id, variant) {
-      const { job } = await owned(caller, id);
+    async file(caller, id, variant, looking) {
+      const { job } = await owned(caller, id, looking);
       const result = resultOf(job);
       if (!result)
         throw new AppError('video_not_completed', {
@@ -149,13 +189,17 @@ export function createJobsService(
       return file;
     },
     open: (file, range) => storage.open(file.key, range),
+    async link({ key, contentType }, shown) {
+      if (linkSeconds === undefined) return undefined;
+      return storage.link?.(key, { ...shown, contentType, expiresSeconds: linkSeconds });
+    },
     listDoubtful: () => listDoubtful(db, 1000),
     decide: (id, decision) => decide(parts, id, decision),
     countByStatus: () => countByStatus(db),
   };
 }
 
-function unlessFinished(error: unknown): undefined {
+export function unlessFinished(error: unknown): undefined {
   if (error instanceof AppError && error.code === 'job_already_finished') return undefined;
   throw error;
 }

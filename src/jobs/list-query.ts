@@ -1,7 +1,7 @@
 import { AppError } from '../core/errors.ts';
 import { JOB_STATUSES, type JobStatus } from './job.ts';
 import type { JobFilter, PageRequest } from './job-list.repository.ts';
-import type { ListQuery } from './jobs.schemas.ts';
+import type { ListFilter, ListQuery } from './jobs.schemas.ts';
 
 /** Pages by number end here: further on, follow the cursor. */
 const DEEPEST_ROW = 10_000;
@@ -15,13 +15,9 @@ export function readListQuery(query: ListQuery): { filter: Omit<JobFilter, 'owne
   const {
     page = 1,
     limit = 20,
-    sort = 'createdAt',
+    sort = query.trashed ? 'trashedAt' : 'createdAt',
     order = 'desc',
     cursor,
-    provider,
-    batchId,
-    tag,
-    q,
   } = query;
   if (page * limit > DEEPEST_ROW && cursor === undefined) {
     throw bad(
@@ -29,17 +25,35 @@ export function readListQuery(query: ListQuery): { filter: Omit<JobFilter, 'owne
       `Pages by number go up to ${DEEPEST_ROW} videos: follow nextCursor, or narrow the search.`,
     );
   }
-  const filter = {
-    status: query.status === undefined ? undefined : statuses(query.status),
-    model: query.model?.split(','),
+  if ((sort === 'trashedAt') !== (query.trashed ?? false)) {
+    throw bad('sort', 'The trash, and only the trash, is sorted by trashedAt.');
+  }
+  const filter = readListFilter(query);
+  return { filter, page: { page, limit, offset: (page - 1) * limit, sort, order, cursor } };
+}
+
+/** The fields that narrow a list, wherever they come from. Throws `invalid_request` naming the field. */
+export function readListFilter(fields: ListFilter): Omit<JobFilter, 'ownerId'> {
+  for (const [field, value] of Object.entries(fields)) {
+    if (typeof value === 'string' && (value.includes('\u0000') || !value.isWellFormed()))
+      throw bad(field, `${field} has characters that are no text.`);
+  }
+  const { provider, batchId, q, starred, pinned, trashed, collection, parent } = fields;
+  return {
+    status: fields.status === undefined ? undefined : statuses(fields.status),
+    model: fields.model?.split(','),
     provider,
     batchId,
-    tag,
+    tags: fields.tag?.split(',').map((tag) => tag.trim()),
     q,
-    from: time('from', query.from),
-    to: time('to', query.to),
+    from: time('from', fields.from),
+    to: time('to', fields.to),
+    collectionId: collection === 'none' ? null : collection,
+    starred,
+    pinned,
+    parentId: parent,
+    trashed,
   };
-  return { filter, page: { page, limit, offset: (page - 1) * limit, sort, order, cursor } };
 }
 
 function statuses(text: string): JobStatus[] {

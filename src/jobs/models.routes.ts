@@ -1,11 +1,10 @@
 import { Type } from 'typebox';
-import type { Guard } from '../accounts/authenticate.ts';
 import { microsToUsd } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
-import { sizeText } from '../providers/model.ts';
+import { sizeText, SOURCE_KINDS, type SourceKind } from '../providers/model.ts';
 import { allowedSizes } from './video-request.ts';
 
 const ModelSchema = Type.Object(
@@ -26,20 +25,19 @@ const ModelSchema = Type.Object(
     ]),
     defaultResolution: Type.String(),
     inputReference: Type.Boolean(),
+    operations: Type.Array(Type.Unsafe<SourceKind>({ type: 'string', enum: [...SOURCE_KINDS] }), {
+      description: 'What its provider does itself with finished videos; the rest is done by stand-ins.',
+    }),
     pricePerSecondUsd: Nullable(Type.Number({ description: 'null: unknown.' })),
   },
   { title: 'Model' },
 );
 
 /** `GET /api/v1/models`. */
-export function registerModelRoutes(
-  server: Server,
-  { catalog, guard }: { catalog: Catalog; guard: Guard },
-): void {
+export function registerModelRoutes(server: Server, { catalog }: { catalog: Catalog }): void {
   server.get(
     '/models',
     {
-      onRequest: guard,
       schema: {
         tags: ['Models'],
         operationId: 'listModels',
@@ -68,6 +66,7 @@ function viewModel({ model, connection, alias }: CatalogEntry, standard: string 
     resolutions: allowedSizes(model),
     defaultResolution: sizeText(model.defaultSize),
     inputReference: model.inputReference,
+    operations: [...(model.operations ?? [])],
     pricePerSecondUsd:
       model.pricePerSecondMicros === undefined ? null : microsToUsd(model.pricePerSecondMicros),
   };

@@ -1,4 +1,4 @@
-import type { UpdateObject } from 'kysely';
+import { sql, type UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import { settle } from '../usage/ledger.repository.ts';
@@ -19,34 +19,72 @@ export async function moveJob(
   changes: Changes = {},
   eventData: object = {},
 ): Promise<Job | undefined> {
+  const [job] = await moveJobs(write, [id], name, changes, () => eventData);
+  return job;
+}
+
+/** The same arrow for many jobs at once, in as many statements as for one. Returns those that it moved. */
+export async function moveJobs(
+  write: Write,
+  ids: readonly string[],
+  name: MoveName,
+  changes: Changes,
+  eventDataOf: (job: Job) => object,
+): Promise<Job[]> {
   const move = MOVES[name];
   const finished = move.to.stage === 'finished' ? { finished_at: write.now } : {};
-  const job = await write.tx
+  const jobs = await write.tx
     .updateTable('jobs')
     .set({ ...changes, ...finished, status: move.to.status, stage: move.to.stage, updated_at: write.now })
-    .where('id', '=', id)
+    .where('id', 'in', [...ids])
     .where('stage', 'in', [...move.from])
     .returningAll()
-    .executeTakeFirst();
-  if (!job) return undefined;
+    .execute();
+  if (jobs.length === 0) return [];
   // What leaves this stage is asked about no more.
   if (move.from.some((stage) => stage === 'rendering')) {
-    await write.tx.deleteFrom('polls').where('job_id', '=', id).execute();
+    const moved = jobs.map((job) => job.id);
+    await write.tx.deleteFrom('polls').where('job_id', 'in', moved).execute();
   }
-  write.changed(job.id, job.stage);
-  await appendEvents(write.tx, [
-    {
+  for (const job of jobs) write.changed(job.id, job.stage);
+  await appendEvents(
+    write.tx,
+    jobs.map((job) => ({
       ownerId: job.owner_id,
       jobId: job.id,
       batchId: job.batch_id,
       type: move.event,
-      data: eventData,
+      data: eventDataOf(job),
       at: write.now,
-    },
-  ]);
-  if (isSettled(job)) await settle(write.tx, job, write.now);
-  if (job.batch_id !== null && job.stage === 'finished') await endBatchItem(write, job.batch_id);
-  return job;
+    })),
+  );
+  if (move.to.stage === 'finished') {
+    await settle(write.tx, jobs.filter(isSettled), write.now);
+    await endBatches(write, jobs);
+  }
+  return jobs;
+}
+
+/** Each batch once, and in one order for everybody, so that no two transactions wait for each other. */
+async function endBatches(write: Write, jobs: readonly Job[]): Promise<void> {
+  const batches = new Set(jobs.map((job) => job.batch_id).filter((id) => id !== null));
+  for (const batchId of [...batches].toSorted()) await endBatchItem(write, batchId);
+}
+
+/**
+ * Those of the jobs that wait for their turn, held until the transaction ends. What somebody else is changing right now is
+ * left out, not waited for: two that each hold some of the rows would wait for each other.
+ */
+export async function lockQueued(write: Write, ids: readonly string[]): Promise<string[]> {
+  const rows = await write.tx
+    .selectFrom('jobs')
+    .select('id')
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .where('stage', '=', 'queued')
+    .forUpdate()
+    .skipLocked()
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** Ended, and known what it costs: a cancelled one may still wait for the provider's word. */

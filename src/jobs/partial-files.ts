@@ -11,6 +11,7 @@ export interface RunFiles {
   part: string;
   poster: string;
   sheet: string;
+  preview: string;
   /** Set apart from other runs' also in storage. */
   run: string;
   /** Removes what is left. */
@@ -22,7 +23,12 @@ export async function openRun(tempDir: string, jobId: string): Promise<RunFiles>
   await mkdir(tempDir, { recursive: true });
   const run = newId('run').slice(-12);
   const path = (suffix: string) => join(tempDir, `${jobId}.${run}.${suffix}`);
-  const files = { part: path('part'), poster: path('webp'), sheet: path('jpg') };
+  const files = {
+    part: path('part'),
+    poster: path('webp'),
+    sheet: path('jpg'),
+    preview: path('preview.webp'),
+  };
   for (const earlier of await filesOf(tempDir, jobId)) {
     if (earlier.endsWith('.part')) await copyFile(earlier, files.part).catch(() => {});
     await rm(earlier, { force: true });

@@ -44,3 +44,11 @@ test('the end is estimated from progress, else from former runs, else not at all
   expect(estimateEnd(poll, 0, times, 90_000)).toEqual(new Date(90_000));
   expect(estimateEnd(poll, 9, undefined, 20_000)).toBeNull();
 });
+
+test('what is found in a list falls due together, whenever each was begun, and a list that cannot be read is tried soon', () => {
+  const due = (now: number) => now + nextPollMs(poll, { listed: true }, undefined, now);
+  expect([10_010, 10_250, 10_490].map(due)).toEqual([11_000, 11_000, 11_000]);
+  expect(due(10_510)).toBe(12_000);
+  const long = { ...poll, count: 99 };
+  expect(nextPollMs(long, { listed: true, failed: true }, undefined, 0)).toBe(5000);
+});

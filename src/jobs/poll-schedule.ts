@@ -7,8 +7,13 @@ const SCHEDULE: Backoff = { baseMs: 1000, factor: 1.3, maxMs: 10_000 };
 const UNREACHABLE: Backoff = { baseMs: 2000, factor: 1.5, maxMs: 60_000 };
 /** Between checks of overdue jobs, and never longer. */
 const LONGEST_MS = 60_000;
-/** Between looks into a list: one call tells of a hundred. */
+/**
+ * Between looks into a list, at full multiples of it: whatever was begun when, all jobs of a connection soon fall due
+ * together, and one walk through the list tells of all of them.
+ */
 const LIST_MS = 1000;
+/** Between looks into a list that cannot be read: one look is for all, so patience with it saves little. */
+const LIST_UNREACHABLE_MS = 5000;
 /** Around the time when runs of this kind usually end. */
 const CLOSE_MS = 1000;
 
@@ -17,16 +22,18 @@ export interface PollNews {
   askedMs?: number | undefined;
   /** It could not be asked. */
   failed?: boolean;
-  /** It was found in a list, with many others. */
+  /** It was looked for in a list, with many others. */
   listed?: boolean;
 }
 
-/** How long to wait before the next check of a job, in ms. */
+/** How long to wait before the next check of a job, in ms from `now`: when it was asked about, or its list was. */
 export function nextPollMs(poll: DuePoll, news: PollNews, times: RunTimes | undefined, now: number): number {
-  if (news.failed)
-    return Math.min(news.askedMs ?? backoffMs(UNREACHABLE, Math.min(poll.count, 10)), LONGEST_MS);
+  if (news.failed) {
+    const pause = news.listed ? LIST_UNREACHABLE_MS : backoffMs(UNREACHABLE, Math.min(poll.count, 10));
+    return Math.min(news.askedMs ?? pause, LONGEST_MS);
+  }
   if (now >= poll.deadlineAt.getTime()) return LONGEST_MS;
-  if (news.listed) return LIST_MS;
+  if (news.listed) return Math.round((now + LIST_MS) / LIST_MS) * LIST_MS - now;
   if (news.askedMs !== undefined) return Math.min(news.askedMs, LONGEST_MS);
   const usual = backoffMs(SCHEDULE, Math.min(poll.count, 20));
   if (!times) return usual;

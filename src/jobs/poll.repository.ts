@@ -34,7 +34,7 @@ export async function beginPolls(
 
 /**
  * Takes jobs whose next check is due, by moving it to the end of a lease: a worker that dies is replaced when the lease
- * ends, and two workers never take the same one. Checks are harmless when done twice.
+ * ends, and two workers never take the same one. Checks are harmless when done twice. Newest first, as lists are.
  */
 export async function claimDuePolls(
   db: Kysely<DB>,
@@ -55,7 +55,8 @@ export async function claimDuePolls(
       jobs.started_at as "startedAt", jobs.deadline_at as "deadlineAt"
     from claimed
       join jobs on jobs.id = claimed.job_id and jobs.stage = 'rendering'
-      join attempts on attempts.job_id = jobs.id and attempts.state = 'accepted'`.execute(db);
+      join attempts on attempts.job_id = jobs.id and attempts.state = 'accepted'
+    order by attempts.sent_at desc`.execute(db);
   return rows;
 }
 
@@ -71,14 +72,13 @@ export interface PollOutcome {
   estimatedAt: Date | null;
 }
 
-/** Writes back what many checks found, in one go. Progress never goes back; a job without news is not touched. */
+/**
+ * Writes back what many checks found, in one go. Progress never goes back; a job without news is not touched. Jobs come
+ * before polls, as everywhere: whoever moves a job holds it when it removes its poll.
+ */
 export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
   const ids = outcomes.map((outcome) => outcome.jobId);
-  await sql`
-    update polls set due_at = found.next_at, count = count + 1
-    from unnest(${ids}::text[], ${outcomes.map((outcome) => outcome.nextAt)}::timestamptz[]) as found (id, next_at)
-    where polls.job_id = found.id`.execute(write.tx);
   const { rows } = await sql<{ id: string }>`
     update jobs set progress = found.progress, estimated_at = found.estimated_at, updated_at = ${write.now}
     from unnest(${ids}::text[],
@@ -87,6 +87,10 @@ export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]
     ) as found (id, progress, estimated_at)
     where jobs.id = found.id and jobs.stage = 'rendering' and jobs.progress < found.progress
     returning jobs.id`.execute(write.tx);
+  await sql`
+    update polls set due_at = found.next_at, count = count + 1
+    from unnest(${ids}::text[], ${outcomes.map((outcome) => outcome.nextAt)}::timestamptz[]) as found (id, next_at)
+    where polls.job_id = found.id`.execute(write.tx);
   for (const row of rows) write.changed(row.id);
 }
 

@@ -1,14 +1,9 @@
 import pLimit from 'p-limit';
-import { errorText } from '../core/errors.ts';
-import {
-  type PollResult,
-  type Provider,
-  ProviderError,
-  type ProviderFailure,
-} from '../providers/provider.ts';
+import type { ProviderError, ProviderFailure } from '../providers/provider.ts';
 import { type EngineParts, providerOf, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { failJob } from './failure.ts';
-import { moveJob } from './moves.repository.ts';
+import { moveJobs } from './moves.repository.ts';
+import { checkEach, checkList, type Found } from './poll-check.ts';
 import { estimateEnd, nextPollMs, type PollNews } from './poll-schedule.ts';
 import { claimDuePolls, type DuePoll, type PollOutcome, recordPolls } from './poll.repository.ts';
 
@@ -18,15 +13,15 @@ const LEASE_MS = 12_000;
 const CLAIM_SIZE = { single: 200, list: 10_000 };
 /** Fewer than this are asked about one by one all the same. */
 const LIST_FROM = 5;
-/** Checks under way at once in one process. */
-const CONCURRENCY = 32;
-const CHECK_TIMEOUT_MS = 10_000;
+/** Ends written in one transaction: few enough that the first are seen before the last are written. */
+const ENDS_AT_ONCE = 200;
+/** Such transactions under way at once. */
+const SETTLE_CONCURRENCY = 4;
+/** From so many on, progress is written down only in steps of so many percent: each step rewrites a row and tells all. */
+const CROWD = 500;
+const CROWD_STEP = 5;
 /** A provider that does not know a video at first may only be late with it. */
 const GONE_GRACE_MS = 30_000;
-
-type Found =
-  | { poll: DuePoll; listed: boolean; result: PollResult }
-  | { poll: DuePoll; listed: boolean; error: ProviderError };
 
 /** Asks one connection about every job whose check is due; returns how many. Several processes may do so at once. */
 export async function pollDue(parts: EngineParts, connection: string, signal: AbortSignal): Promise<number> {
@@ -35,127 +30,93 @@ export async function pollDue(parts: EngineParts, connection: string, signal: Ab
   const now = parts.clock.now();
   const size = provider.pollMany ? CLAIM_SIZE.list : CLAIM_SIZE.single;
   const due = await claimDuePolls(parts.db, connection, new Date(now), new Date(now + LEASE_MS), size);
-  if (due.length === 0) return 0;
-  const found = await checkAll(parts, provider, due, signal);
+  const listed = due.length >= LIST_FROM ? await checkList(parts, provider, due, signal) : [];
   if (signal.aborted) return 0;
-
-  const unfinished: PollOutcome[] = [];
-  const limit = pLimit(SETTLE_CONCURRENCY);
-  await Promise.all(
-    found.map((entry) =>
-      limit(async () => {
-        const outcome = await settle(parts, entry);
-        if (outcome) unfinished.push(outcome);
-      }),
-    ),
-  );
-  await parts.write((write) => recordPolls(write, unfinished));
+  // What the list told is written down before anybody else is asked about.
+  await settle(parts, listed, now);
+  const told = new Set(listed.map(({ poll }) => poll.jobId));
+  const left = due.filter((poll) => !told.has(poll.jobId));
+  for (const some of slices(left, CLAIM_SIZE.single)) {
+    const found = await checkEach(parts, provider, some, signal);
+    if (signal.aborted) return 0;
+    await settle(parts, found, parts.clock.now());
+  }
   return due.length;
 }
 
-/** Ends written at once, each in its own transaction. */
-const SETTLE_CONCURRENCY = 4;
+function slices<Item>(items: readonly Item[], size: number): Item[][] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
 
-async function checkAll(
-  parts: EngineParts,
-  provider: Provider,
-  due: DuePoll[],
-  signal: AbortSignal,
-): Promise<Found[]> {
-  const listed = due.length >= LIST_FROM ? await checkList(parts, provider, due, signal) : [];
-  const limit = pLimit(CONCURRENCY);
-  return Promise.all(
-    due.map((poll, index) => listed[index] ?? limit(() => checkOne(parts, provider, poll, signal))),
+/** Acts on ends, at once on many; writes down all other news together. `askedAt`: when they were asked about, in ms. */
+async function settle(parts: EngineParts, found: readonly Found[], askedAt: number): Promise<void> {
+  const done = new Map<number | undefined, DuePoll[]>();
+  const failed: [DuePoll, ProviderFailure][] = [];
+  const unfinished: PollOutcome[] = [];
+  const step = found.length > CROWD ? CROWD_STEP : 1;
+  for (const entry of found) {
+    const { poll } = entry;
+    const failure = failureOf(entry, parts.clock.now());
+    if (failure) failed.push([poll, failure]);
+    else if ('result' in entry && entry.result.state === 'done') {
+      const { costMicros } = entry.result;
+      const alike = done.get(costMicros);
+      if (alike) alike.push(poll);
+      else done.set(costMicros, [poll]);
+    } else unfinished.push(outcomeOf(parts, entry, askedAt, step));
+  }
+  const limit = pLimit(SETTLE_CONCURRENCY);
+  const ends = [...done].flatMap(([costMicros, polls]) =>
+    slices(polls, ENDS_AT_ONCE).map((some) => limit(() => beginArchive(parts, some, costMicros))),
   );
+  const failures = failed.map(([poll, failure]) => limit(() => failUpstream(parts, poll, failure)));
+  await Promise.all([...ends, ...failures]);
+  if (unfinished.length > 0) await parts.write((write) => recordPolls(write, unfinished));
 }
 
-/** One look into the upstream's list for many; undefined for each that it did not tell of. */
-async function checkList(
-  parts: EngineParts,
-  provider: Provider,
-  due: DuePoll[],
-  signal: AbortSignal,
-): Promise<(Found | undefined)[]> {
-  if (!provider.pollMany) return [];
-  try {
-    const operations = due.map((poll) => poll.operation);
-    const results = await provider.pollMany(operations, { signal: patience(signal) });
-    return due.map((poll, index) => {
-      const result = results[index];
-      return result && { poll, listed: true, result };
-    });
-  } catch (error) {
-    const failure = toProviderError(parts, error);
-    return due.map((poll) => ({ poll, listed: false, error: failure }));
-  }
+/** What the job fails with; undefined when it goes on. */
+function failureOf(found: Found, now: number): ProviderFailure | undefined {
+  if ('result' in found) return found.result.state === 'failed' ? found.result : undefined;
+  const isSettledIn = now - found.poll.startedAt.getTime() > GONE_GRACE_MS;
+  return found.error.kind === 'gone' && isSettledIn ? goneFailure(found.error) : undefined;
 }
 
-async function checkOne(
-  parts: EngineParts,
-  provider: Provider,
-  poll: DuePoll,
-  signal: AbortSignal,
-): Promise<Found> {
-  try {
-    const result = await provider.poll(poll.operation, { signal: patience(signal) });
-    return { poll, listed: false, result };
-  } catch (error) {
-    return { poll, listed: false, error: toProviderError(parts, error) };
-  }
-}
-
-function patience(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
-}
-
-function toProviderError(parts: EngineParts, error: unknown): ProviderError {
-  if (error instanceof ProviderError) return error;
-  parts.log.error({ error: errorText(error) }, 'a poll went wrong in an unforeseen way');
-  return new ProviderError('ambiguous', 'unexpected', errorText(error), { cause: error });
-}
-
-/** Acts on an end; anything else comes back as an outcome to write down with the others. */
-async function settle(parts: EngineParts, found: Found): Promise<PollOutcome | undefined> {
+function outcomeOf(parts: EngineParts, found: Found, askedAt: number, step: number): PollOutcome {
   const { poll } = found;
-  const now = parts.clock.now();
-  if ('result' in found && found.result.state === 'done') {
-    await beginArchive(parts, poll, found.result.costMicros);
-    return undefined;
-  }
-  if ('result' in found && found.result.state === 'failed') {
-    await failUpstream(parts, poll, found.result);
-    return undefined;
-  }
-  const isSettledIn = now - poll.startedAt.getTime() > GONE_GRACE_MS;
-  if ('error' in found && found.error.kind === 'gone' && isSettledIn) {
-    await failUpstream(parts, poll, goneFailure(found.error));
-    return undefined;
-  }
   const times = parts.runTimes.get(poll);
-  const progress =
-    'result' in found && 'progress' in found.result ? Math.min(99, found.result.progress ?? 0) : 0;
-  const nextAt = new Date(now + nextPollMs(poll, newsOf(found), times, now));
-  return { jobId: poll.jobId, progress, nextAt, estimatedAt: estimateEnd(poll, progress, times, now) };
+  const heard = 'result' in found && 'progress' in found.result ? (found.result.progress ?? 0) : 0;
+  const progress = heard < poll.progress + step ? poll.progress : Math.min(99, heard);
+  const nextAt = new Date(askedAt + nextPollMs(poll, newsOf(found), times, askedAt));
+  return { jobId: poll.jobId, progress, nextAt, estimatedAt: estimateEnd(poll, progress, times, askedAt) };
 }
 
 function newsOf(found: Found): PollNews {
-  if ('error' in found) return { failed: true, askedMs: found.error.retryAfterMs };
-  return { listed: found.listed, askedMs: 'nextMs' in found.result ? found.result.nextMs : undefined };
+  const { listed } = found;
+  if ('error' in found) return { failed: true, listed, askedMs: found.error.retryAfterMs };
+  return { listed, askedMs: 'nextMs' in found.result ? found.result.nextMs : undefined };
 }
 
 async function beginArchive(
   parts: EngineParts,
-  poll: DuePoll,
+  polls: readonly DuePoll[],
   costMicros: number | undefined,
 ): Promise<void> {
+  const attempts = new Map(polls.map((poll) => [poll.jobId, poll.attemptNumber]));
   await parts.write(async (write) => {
     const changes = {
       progress: 99,
       due_at: new Date(write.now.getTime() + STEP_RESCUE_MS),
       ...(costMicros === undefined ? {} : { charged_micros: costMicros }),
     };
-    const job = await moveJob(write, poll.jobId, 'archive', changes, { attempt: poll.attemptNumber });
-    if (job) await write.queue.send(write.tx, TASKS.archive, [{ key: job.id, data: { jobId: job.id } }]);
+    const moved = await moveJobs(write, [...attempts.keys()], 'archive', changes, ({ id }) => ({
+      attempt: attempts.get(id),
+    }));
+    await write.queue.send(
+      write.tx,
+      TASKS.archive,
+      moved.map(({ id }) => ({ key: id, data: { jobId: id } })),
+    );
   });
 }
 

@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMedia } from './media.ts';
+import { writeAnimation } from './previews-animation.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 const systemPath = process.env.PATH ?? '';
@@ -38,7 +40,15 @@ async function sizeOf(file: string) {
 const targets = (name: string) => ({
   poster: path.join(dir, `${name}.webp`),
   sheet: path.join(dir, `${name}.jpg`),
+  preview: path.join(dir, `${name}.preview.webp`),
 });
+
+async function animationOf(file: string) {
+  const { width, pageHeight, pages, delay, loop } = await sharp(file, { animated: true }).metadata();
+  const [first] = delay ?? [];
+  expect(delay).toEqual(delay?.map(() => first));
+  return { size: `${width}x${pageHeight}`, pages, delay: first, loop };
+}
 
 /** Mean brightness of each tile, 0 to 255. */
 async function tileMeans(sheet: string): Promise<number[]> {
@@ -62,7 +72,9 @@ async function tileMeans(sheet: string): Promise<number[]> {
 test.skipIf(!hasWebcodecs)('node-webcodecs gives poster and sheet (needs its prebuilt library)', async () => {
   const files = targets('webcodecs');
   const made = await media.makePreviews(fixture('clip.mp4'), files);
-  expect(made).toEqual({ poster: true, sheet: true, source: 'webcodecs' });
+  expect(made).toEqual({ poster: true, sheet: true, preview: true, source: 'webcodecs' });
+  expect(await animationOf(files.preview)).toEqual({ size: '320x180', pages: 16, delay: 125, loop: 0 });
+  expect((await stat(files.preview)).size).toBeLessThan(300_000);
   expect(await sizeOf(files.poster)).toBe('webp 320x180');
   expect(await sizeOf(files.sheet)).toBe('jpeg 960x540');
 });
@@ -105,10 +117,18 @@ test.skipIf(!hasWebcodecs)(
 test.skipIf(!hasFfmpeg)('ffmpeg gives poster and sheet (skipped: no ffmpeg on PATH)', async () => {
   const files = targets('ffmpeg');
   const made = await createMedia({ path: systemPath }).makePreviews(fixture('clip-vp9.webm'), files);
-  expect(made).toEqual({ poster: true, sheet: true, source: 'ffmpeg' });
+  expect(made).toEqual({ poster: true, sheet: true, preview: true, source: 'ffmpeg' });
   expect(await sizeOf(files.poster)).toBe('webp 160x90');
   const means = await tileMeans(files.sheet);
   expect(means).toEqual(means.toSorted((a, b) => a - b));
+});
+
+test('pictures that compress badly still make a small animation', async () => {
+  const file = path.join(dir, 'noise.webp');
+  const noise = () => ({ width: 640, height: 640, data: randomBytes(640 * 640 * 3) });
+  await writeAnimation(Array.from({ length: 16 }, noise), file);
+  expect((await stat(file)).size).toBeLessThan(300_000);
+  expect(await animationOf(file)).toMatchObject({ pages: 16, delay: 125, loop: 0 });
 });
 
 test('a video whose pictures cannot be decoded gets a placeholder and no sheet', async () => {
@@ -118,17 +138,24 @@ test('a video whose pictures cannot be decoded gets a placeholder and no sheet',
   await writeFile(file, data);
   const files = targets('blank');
   const made = await media.makePreviews(file, files);
-  expect(made).toMatchObject({ poster: true, sheet: false, source: 'placeholder' });
+  expect(made).toMatchObject({ poster: true, sheet: false, preview: false, source: 'placeholder' });
   // About one time in eight node-webcodecs crashes on this file; then nobody knows the video's shape.
   const crashed = made.reason === 'media_crashed';
   expect(await sizeOf(files.poster)).toBe(crashed ? 'webp 640x360' : 'webp 320x180');
   expect(existsSync(files.sheet)).toBe(false);
+  expect(existsSync(files.preview)).toBe(false);
 });
 
 test('a decoder that takes too long gives a placeholder, too', async () => {
   const files = targets('slow');
   const made = await media.makePreviews(fixture('clip.mp4'), files, { timeoutMs: 30 });
-  expect(made).toEqual({ poster: true, sheet: false, source: 'placeholder', reason: 'media_timeout' });
+  expect(made).toEqual({
+    poster: true,
+    sheet: false,
+    preview: false,
+    source: 'placeholder',
+    reason: 'media_timeout',
+  });
   expect(await sizeOf(files.poster)).toBe('webp 640x360');
 });
 
@@ -152,4 +179,4 @@ test('12 videos with damaged pictures all end, with previews or a MediaError', a
     if (outcome.status === 'fulfilled') expect(outcome.value.poster).toBe(true);
     else expect(outcome.reason).toMatchObject({ name: 'MediaError' });
   }
-}, 20_000);
+}, 60_000);

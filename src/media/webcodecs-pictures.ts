@@ -23,13 +23,17 @@ const TO_BT709: [[number, number, number], [number, number, number], [number, nu
   [-0.0141, -0.0277, 1.0418],
 ];
 
+/** Which frames are wanted: indexes into the sorted times of presentation. */
+type Choose = (sorted: readonly number[], durationSeconds: number) => number[];
+
 /**
- * Decodes sixteen evenly spread frames with node-webcodecs, scaled to `size`. Only for use in a child: the library
+ * Decodes frames with node-webcodecs, scaled to `size`; unless told otherwise sixteen, evenly spread. Only for use in a child: the library
  * is not safe on broken input. Rejects when it is not installed or the decoder gives up.
  */
 export async function webcodecsPictures(
   video: OpenVideo,
   size: { width: number; height: number },
+  choose: Choose = wantedFrames,
 ): Promise<Picture[]> {
   const { EncodedVideoChunk, VideoDecoder } = await import('node-webcodecs');
   const config = await video.track.getDecoderConfig();
@@ -37,7 +41,7 @@ export async function webcodecsPictures(
   if (!EIGHT_BITS.test(config.codec)) throw new Error('not known to be eight-bit video');
   const finish = await finisher(video, size);
   const sink = new EncodedPacketSink(video.track);
-  const wanted = wantedFrames(await timestamps(sink), video.info.durationSeconds);
+  const wanted = choose(await timestamps(sink), video.info.durationSeconds);
   const last = wanted.at(-1) ?? 0;
 
   // A decoder's frames come in order of presentation, but the last ones carry wrong timestamps: so the n-th frame

@@ -1,24 +1,20 @@
-import type { Guard } from '../accounts/authenticate.ts';
 import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
 import { allowedSizes } from '../jobs/video-request.ts';
 import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
-import { sizeText } from '../providers/model.ts';
+import { canStandIn } from '../derivations/derive.ts';
+import { sizeText, SOURCE_KINDS } from '../providers/model.ts';
 import { Type } from 'typebox';
 import { ModelsSchema, OpenAiFailure } from './videos.schemas.ts';
 
 /** `/v1/models`: what may be asked for, with what each can do under `sora_studio`. */
-export function registerOpenAiModelRoutes(
-  server: Server,
-  { catalog, guard }: { catalog: Catalog; guard: Guard },
-): void {
+export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog: Catalog }): void {
   const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
 
   server.get(
     '/models',
     {
-      onRequest: guard,
       schema: { ...common, summary: 'List models', response: { 200: ModelsSchema, 401: OpenAiFailure } },
     },
     () => ({ object: 'list' as const, data: entries(catalog).map(viewModel) }),
@@ -27,7 +23,6 @@ export function registerOpenAiModelRoutes(
   server.get(
     '/models/:model',
     {
-      onRequest: guard,
       schema: {
         ...common,
         summary: 'Retrieve a model',
@@ -69,6 +64,10 @@ function viewModel(entry: CatalogEntry) {
       idempotency_key: true,
       list: 'complete',
       delete_stops: true,
+      // What its provider does itself. The rest of remix, edit and extend is done by stand-ins, which a Sora Studio in
+      // front of this one can make as well, and then says so.
+      operations: [...(model.operations ?? [])],
+      stand_ins: SOURCE_KINDS.filter((kind) => !model.operations?.includes(kind) && canStandIn(kind, model)),
     },
   };
 }

@@ -1,3 +1,4 @@
+import { viewDerivation } from '../jobs/derivation.ts';
 import { type Job, type JobStatus, resultOf } from '../jobs/job.ts';
 import { sizeText } from '../providers/model.ts';
 
@@ -16,6 +17,15 @@ export interface Video {
   seconds: string;
   remixed_from_video_id: string | null;
   error: { code: string; message: string } | null;
+  /** Ours: how it was made from another video. */
+  derivation: {
+    kind: string;
+    parent_id: string;
+    root_id: string;
+    depth: number;
+    by: string | null;
+    note: string | null;
+  } | null;
   /** Ours: the upstream's own name of the model, where `model` is an alias. */
   upstream_model: string;
 }
@@ -44,8 +54,21 @@ export function toVideo(job: Job): Video {
     seconds: String(job.seconds),
     remixed_from_video_id: job.derivation === 'retry' ? null : job.parent_id,
     error: errorOf(job),
+    derivation: derivationOf(job),
     upstream_model: String(job.plan['upstreamModel'] ?? job.model),
   };
+}
+
+/** As it is sent. */
+export function videoBody(job: Job): string {
+  return JSON.stringify(toVideo(job));
+}
+
+function derivationOf(job: Job): Video['derivation'] {
+  const view = viewDerivation(job);
+  if (!view) return null;
+  const { kind, parentId, rootId, depth, by, note } = view;
+  return { kind, parent_id: parentId, root_id: rootId, depth, by, note };
 }
 
 function errorOf(job: Job): Video['error'] {

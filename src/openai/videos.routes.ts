@@ -1,4 +1,5 @@
-import { callerOf, type Guard } from '../accounts/authenticate.ts';
+import { callerOf } from '../accounts/authenticate.ts';
+import type { ImageInput } from '../assets/image-input.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { sendContent } from '../http/content.ts';
@@ -13,14 +14,13 @@ import { filenameOf, type Job } from '../jobs/job.ts';
 import type { JobsService } from '../jobs/jobs.service.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import { parseSize, supportsSeconds, supportsSize } from '../providers/model.ts';
-import { POLL_AFTER, pollAfterMs, toVideo } from './translate.ts';
+import { POLL_AFTER, pollAfterMs, toVideo, videoBody } from './translate.ts';
 import { CreateHeaders } from '../jobs/jobs.schemas.ts';
 import * as schemas from './videos.schemas.ts';
 
 export interface VideoRoutesOptions {
   jobs: JobsService;
   catalog: Catalog;
-  guard: Guard;
   createLimit: RateLimit;
   clock: Clock;
 }
@@ -34,7 +34,6 @@ const openAiFailures = (...statuses: number[]) => failures(statuses, schemas.Ope
 export function registerVideoRoutes(server: Server, options: VideoRoutesOptions): void {
   const { jobs, catalog, clock } = options;
   const common = { tags: ['OpenAI'], security: KEY_REQUIRED };
-  server.addHook('onRequest', options.guard);
   server.addHook('onSend', async (_request, reply) => {
     void reply.headers({
       'openai-version': '2020-10-01',
@@ -54,7 +53,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
         consumes: ['application/json', 'multipart/form-data'],
         headers: CreateHeaders,
         body: schemas.CreateVideoBody,
-        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 413, 415, 422) },
+        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 404, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {
@@ -132,7 +131,10 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
       const id = request.params.video_id;
       const file = await jobs.file(callerOf(request), id, variant);
       const content = { ...file, filename: filenameOf(id, file.key), attachment: false };
-      return sendContent(request, reply, content, (range) => jobs.open(file, range));
+      return sendContent(request, reply, content, {
+        open: (range) => jobs.open(file, range),
+        link: () => jobs.link(file, content),
+      });
     },
   });
 
@@ -161,18 +163,8 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
   }
 }
 
-function videoBody(job: Job): string {
-  return JSON.stringify(toVideo(job));
-}
-
 function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined): CreateVideo {
   const { prompt, model, seconds, size, input_reference: reference } = body;
-  if (reference && 'file_id' in reference) {
-    throw new AppError('invalid_reference', {
-      message: 'Uploaded files cannot be named by id here: send the image itself or a data URL.',
-      param: 'input_reference',
-    });
-  }
   if (size !== undefined && !parseSize(size)) {
     throw new AppError('invalid_request', { message: 'size looks like 1280x720.', param: 'size' });
   }
@@ -181,8 +173,12 @@ function readCreate(body: schemas.CreateVideoBody, uploaded: Buffer | undefined)
     model,
     seconds: seconds === undefined ? undefined : Number(seconds),
     resolution: size,
-    reference: uploaded ? { data: uploaded } : reference ? { url: reference.image_url } : undefined,
+    reference: uploaded ? { data: uploaded } : reference && readReference(reference),
   };
+}
+
+function readReference(reference: NonNullable<schemas.CreateVideoBody['input_reference']>): ImageInput {
+  return 'file_id' in reference ? { assetId: reference.file_id } : { url: reference.image_url };
 }
 
 /** The format's own defaults, four seconds upright, where the model can do them; else the model's. */

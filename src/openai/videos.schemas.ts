@@ -17,10 +17,14 @@ export const CreateVideoBody = Type.Object(
     input_reference: Type.Optional(
       Type.Union([
         Type.Object(
-          { image_url: Type.String({ description: 'A data URL of a JPEG, PNG or WebP.' }) },
+          {
+            image_url: Type.String({
+              description: 'An http(s) address or a data URL of a JPEG, PNG or WebP.',
+            }),
+          },
           strict,
         ),
-        Type.Object({ file_id: Type.String() }, strict),
+        Type.Object({ file_id: Type.String({ description: 'An asset id.' }) }, strict),
       ]),
     ),
   },
@@ -28,6 +32,34 @@ export const CreateVideoBody = Type.Object(
 );
 
 export type CreateVideoBody = Static<typeof CreateVideoBody>;
+
+const Prompt = Type.String({ description: '1 to 32,000 characters.' });
+
+const SourceVideo = Type.Object(
+  { id: Type.String({ description: 'A completed video of yours.' }) },
+  { ...strict, description: 'In a form: `video[id]`.' },
+);
+
+/** `POST /v1/videos/:video_id/remix`. */
+export const RemixVideoBody = Type.Object({ prompt: Prompt }, { ...strict, title: 'OpenAIRemixVideo' });
+
+/** `POST /v1/videos/edits`. */
+export const EditVideoBody = Type.Object(
+  { prompt: Prompt, video: SourceVideo },
+  { ...strict, title: 'OpenAIEditVideo' },
+);
+
+/** `POST /v1/videos/extensions`. */
+export const ExtendVideoBody = Type.Object(
+  {
+    prompt: Prompt,
+    seconds: Type.Union([Type.String({ pattern: '^[0-9]{1,4}$' }), Type.Integer({ minimum: 1 })], {
+      description: 'What to add: a number or its text.',
+    }),
+    video: SourceVideo,
+  },
+  { ...strict, title: 'OpenAIExtendVideo' },
+);
 
 export const VideoId = Type.Object({ video_id: Type.String() });
 
@@ -73,6 +105,19 @@ export const VideoSchema = Type.Object(
     seconds: Type.String(),
     remixed_from_video_id: Nullable(Type.String()),
     error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+    derivation: Nullable(
+      Type.Object(
+        {
+          kind: Type.String(),
+          parent_id: Type.String(),
+          root_id: Type.String(),
+          depth: Type.Integer(),
+          by: Nullable(Type.String()),
+          note: Nullable(Type.String()),
+        },
+        { description: 'How it was made from another video; `note` says what a stand-in did.' },
+      ),
+    ),
     upstream_model: Type.String({ description: "The upstream's own name, where `model` is an alias." }),
   },
   { title: 'Video' },

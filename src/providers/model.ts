@@ -6,6 +6,16 @@ export interface Size {
   height: number;
 }
 
+/** How a new video can be made from a finished one. */
+export const SOURCE_KINDS = ['remix', 'edit', 'extend'] as const;
+
+export type SourceKind = (typeof SOURCE_KINDS)[number];
+
+/** The kinds that a value from outside names; undefined when it is no list. */
+export function sourceKindsOf(value: unknown): SourceKind[] | undefined {
+  return Array.isArray(value) ? SOURCE_KINDS.filter((kind) => value.includes(kind)) : undefined;
+}
+
 /** What one model of one connection can be asked for. */
 export interface ModelSpec {
   /** The name clients use; unique over all connections. */
@@ -22,6 +32,8 @@ export interface ModelSpec {
   defaultSize: Size;
   /** Whether it takes a first-frame image. */
   inputReference: boolean;
+  /** What its provider makes of a finished video by itself; none when left out. */
+  operations?: readonly SourceKind[];
   /** Price of one second of output; undefined when nobody has said (known to be free is 0). */
   pricePerSecondMicros?: Micros;
   /** Sizes (`WxH`) whose second costs something else than `pricePerSecondMicros`. */

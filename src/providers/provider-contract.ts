@@ -133,6 +133,25 @@ export function describeProvider(name: string, setup: () => Promise<ProviderUnde
       expect((await made.provider.poll(operation, { signal })).state).toBe('done');
     });
 
+    it('makes of a finished video what its model says it can', async () => {
+      const models = await made.provider.models({ signal });
+      const model = models.find(({ id }) => id === made.model.id) ?? made.model;
+      for (const kind of model.operations ?? []) {
+        const { operation } = await finished(made.prompts.succeeds);
+        const wanted = request(made.prompts.succeeds);
+        const source = { kind, operation, seconds: wanted.seconds };
+        const plan = made.provider.plan({ ...wanted, source }, model);
+        expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+        expect(plan.seconds).toBe(kind === 'extend' ? 2 * wanted.seconds : wanted.seconds);
+        expect(plan.quoteMicros).toBe(made.provider.plan(wanted, model).quoteMicros);
+        expectNoSecrets(plan);
+        const derived = await submit(plan);
+        expect(idOf(derived)).not.toEqual(idOf(operation));
+        await made.settle();
+        expect((await made.provider.poll(derived, { signal })).state).toBe('done');
+      }
+    });
+
     it('answers many checks as it answers one', async () => {
       if (!made.provider.pollMany) return;
       const operations = [

@@ -1,12 +1,21 @@
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { Micros } from '../core/money.ts';
-import type { ModelSpec, Size } from './model.ts';
+import type { ModelSpec, Size, SourceKind } from './model.ts';
 
 /** A first-frame image, already checked: its bytes and true type. */
 export interface ReferenceImage {
   data: Buffer;
   contentType: 'image/jpeg' | 'image/png' | 'image/webp';
+}
+
+/** A finished video at the same provider, that a new one is made from. */
+export interface VideoSource {
+  kind: SourceKind;
+  /** The provider's token for it. */
+  operation: Operation;
+  /** Its length. */
+  seconds: number;
 }
 
 /** What a user wants, after defaults and checks against the model. */
@@ -15,6 +24,11 @@ export interface VideoRequest {
   seconds: number;
   size: Size;
   hasReference: boolean;
+  /**
+   * The finished video to make it from; only for a model whose `operations` name the kind. `seconds` is then the length
+   * to add (extend) or the source's own.
+   */
+  source?: VideoSource;
   /**
    * Fields that only some upstreams know (`seed`, `negative_prompt`, …), by their name on the wire. An adapter sends
    * those it knows and leaves out the others.
@@ -28,11 +42,14 @@ export interface VideoRequest {
  */
 export interface Plan {
   upstreamModel: string;
+  /** Of the whole file that will come: for an extension, the source and what is added to it. */
   seconds: number;
   size: Size;
+  /** Where the request goes: not to create, but to an operation on this video. */
+  source?: VideoSource;
   /** The exact request the adapter will send, prompt included, in the adapter's own terms. */
   request: JsonObject;
-  /** The expected price; 0 when free or unknown. */
+  /** The expected price, of what is newly made; 0 when free or unknown. */
   quoteMicros: Micros;
 }
 
@@ -128,9 +145,11 @@ export interface Provider {
   poll(operation: Operation, context: CallContext): Promise<PollResult>;
   /**
    * Many checks at once, for upstreams that list: one answer per operation, in the same order; undefined where this
-   * look did not tell, and `poll` has to be asked. Throws `ProviderError` when the upstream could not be asked.
+   * look did not tell, and `poll` has to be asked. Quickest when they are newest first. Throws `ProviderError` when the upstream could not be asked.
    */
-  pollMany?(operations: readonly Operation[], context: CallContext): Promise<(PollResult | undefined)[]>;
+  readonly pollMany?:
+    | ((operations: readonly Operation[], context: CallContext) => Promise<(PollResult | undefined)[]>)
+    | undefined;
   /**
    * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
    * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.

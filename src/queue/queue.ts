@@ -101,6 +101,7 @@ export function createQueue(options: QueueOptions): Queue {
     superviseIntervalSeconds: 1,
     monitorIntervalSeconds: 1,
     maintenanceIntervalSeconds: 3600,
+    queueCacheIntervalSeconds: 1,
     ...(options.bossClock ? { clock: options.bossClock, supervise: false } : {}),
   });
   boss.on('error', (error) => log.error({ error: errorText(error) }, 'queue error'));
@@ -172,6 +173,8 @@ export function createQueue(options: QueueOptions): Queue {
         const polling = {
           pollingIntervalSeconds: 1,
           notifyPollingIntervalSeconds: 1,
+          // A backlog is worked off without a pause; else each worker would take one task a second.
+          burstWhenReadyExceeds: 1,
           includeMetadata: true,
         } as const;
         await boss.work<object>(

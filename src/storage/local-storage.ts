@@ -1,11 +1,10 @@
-import { access, constants, type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, mkdir, open, opendir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../core/errors.ts';
-import type { ByteRange, Storage } from './storage.ts';
-
-const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[\w.-]+(?:\/[\w.-]+)*$/;
-
-const CHUNK_BYTES = 64 * 1024;
+import { checkSize } from './check-file.ts';
+import { readFileChunks } from './file-chunks.ts';
+import { checkKey, checkPrefix, isKey } from './key.ts';
+import type { Storage, StoredObject } from './storage.ts';
 
 /** Below this much free space the store counts as unable to take a video. */
 const MIN_FREE_BYTES = 64 * 1024 ** 2;
@@ -14,40 +13,45 @@ const MIN_FREE_BYTES = 64 * 1024 ** 2;
 export async function openLocalStorage(root: string): Promise<Storage> {
   await mkdir(root, { recursive: true });
 
-  function pathOf(key: string): string {
-    if (!KEY.test(key)) throw new TypeError(`not a storage key: ${JSON.stringify(key)}`);
-    return join(root, key);
+  const pathOf = (key: string): string => join(root, checkKey(key));
+
+  async function describe(key: string): Promise<StoredObject | undefined> {
+    const entry = await stat(pathOf(key)).catch(unlessMissing);
+    return entry?.isFile() ? { key, sizeBytes: entry.size, modifiedAt: entry.mtime } : undefined;
   }
 
-  async function size(key: string): Promise<number | undefined> {
-    try {
-      const entry = await stat(pathOf(key));
-      return entry.isFile() ? entry.size : undefined;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+  /** The files of a folder (`''` or `…/`) and of those in it. One that goes away meanwhile is left out. */
+  async function* walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+    for await (const entry of (await opendir(join(root, folder)).catch(unlessMissing)) ?? []) {
+      const key = `${folder}${entry.name}`;
+      if (!key.startsWith(prefix) || !isKey(key)) continue;
+      if (entry.isDirectory()) yield* walk(`${key}/`, prefix);
+      const object = entry.isFile() ? await describe(key) : undefined;
+      if (object) yield object;
     }
   }
 
   return {
-    async putFile(key, file) {
+    async putFile(key, file, { sizeBytes }) {
       const target = pathOf(key);
+      await checkSize(file, sizeBytes);
       await mkdir(dirname(target), { recursive: true });
       await syncPath(file);
       await rename(file, target);
       // The rename itself is durable only once its folder is.
       await syncPath(dirname(target));
     },
-    size,
+    size: async (key) => (await describe(key))?.sizeBytes,
     async open(key, range) {
       const file = await open(pathOf(key), 'r').catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? new AppError('content_not_found') : error;
       });
-      return readChunks(file, range ?? { start: 0, end: Infinity });
+      return readFileChunks(file, range);
     },
     async remove(key) {
       await rm(pathOf(key), { force: true });
     },
+    list: (prefix) => walk(checkPrefix(prefix).slice(0, prefix.lastIndexOf('/') + 1), prefix),
     async check() {
       await access(root, constants.W_OK);
       const { bavail, bsize } = await statfs(root);
@@ -56,30 +60,9 @@ export async function openLocalStorage(root: string): Promise<Storage> {
   };
 }
 
-/** Reads on while the chunk before is being sent: two buffers take turns, and no third is ever needed. */
-async function* readChunks(file: FileHandle, { start, end }: ByteRange): AsyncGenerator<Buffer> {
-  const buffers = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)] as const;
-  let position = start;
-  const read = async (turn: number) => {
-    const length = Math.min(CHUNK_BYTES, end + 1 - position);
-    const buffer = buffers[turn % 2 === 0 ? 0 : 1];
-    const { bytesRead } = length > 0 ? await file.read(buffer, 0, length, position) : { bytesRead: 0 };
-    position += bytesRead;
-    return buffer.subarray(0, bytesRead);
-  };
-  let next: Promise<Buffer> | undefined;
-  try {
-    next = read(0);
-    for (let turn = 1; ; turn += 1) {
-      const chunk = await next;
-      if (chunk.length === 0) return;
-      next = read(turn);
-      yield chunk;
-    }
-  } finally {
-    await next?.catch(() => {});
-    await file.close();
-  }
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  throw error;
 }
 
 async function syncPath(path: string): Promise<void> {

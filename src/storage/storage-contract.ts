@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { collect, type Storage } from './storage.ts';
+import { systemClock } from '../core/clock.ts';
+import { sha256 } from '../core/ids.ts';
+import { collect, type PutOptions, type Storage, type StoredObject } from './storage.ts';
 
 /** What every storage must do. `setup` gives an empty one, with a folder for files to be handed over. */
 export function describeStorage(
@@ -11,13 +13,22 @@ export function describeStorage(
 ): void {
   async function prepare() {
     const { storage, inbox } = await setup();
-    const put = async (key: string, content: string) => {
+    const write = async (content: string) => {
       const file = join(await mkdtemp(join(inbox, 'put-')), 'file');
       await writeFile(file, content);
-      await storage.putFile(key, file, { contentType: 'text/plain' });
       return file;
     };
-    return { storage, put };
+    const put = async (key: string, content: string, options: Partial<PutOptions> = {}) => {
+      const file = await write(content);
+      await storage.putFile(key, file, { contentType: 'text/plain', ...options });
+      return file;
+    };
+    const listed = async (prefix: string) => {
+      const objects: StoredObject[] = [];
+      for await (const object of storage.list(prefix)) objects.push(object);
+      return objects.sort((a, b) => (a.key < b.key ? -1 : 1));
+    };
+    return { storage, write, put, listed };
   }
 
   describe(name, () => {
@@ -36,6 +47,61 @@ export function describeStorage(
       await put('k', 'one');
       await put('k', 'second');
       expect((await collect(await storage.open('k'))).toString()).toBe('second');
+    });
+
+    test('takes the file that was announced, and refuses another one without touching it', async () => {
+      const { storage, write, put } = await prepare();
+      await put('k', 'content', { sizeBytes: 7, sha256: sha256('content') });
+      const file = await write('too long');
+      const options = { contentType: 'text/plain', sizeBytes: 7, sha256: sha256('content') };
+      await expect(storage.putFile('other', file, options)).rejects.toThrow('8 bytes instead of 7');
+      expect(await readFile(file, 'utf8')).toBe('too long');
+      expect(await storage.size('other')).toBeUndefined();
+    });
+
+    test('an empty object is one, and a range behind the end of an object is empty', async () => {
+      const { storage, put } = await prepare();
+      await put('empty', '');
+      expect(await storage.size('empty')).toBe(0);
+      expect(await collect(await storage.open('empty'))).toHaveLength(0);
+      await put('k', 'abc');
+      expect((await collect(await storage.open('k', { start: 1, end: 99 }))).toString()).toBe('bc');
+      expect(await collect(await storage.open('k', { start: 3, end: 9 }))).toHaveLength(0);
+    });
+
+    test('lists what is there, by the beginning of the key', async () => {
+      const { put, listed } = await prepare();
+      expect(await listed('')).toEqual([]);
+      const before = systemClock.now();
+      for (const key of ['a/1', 'a/2.mp4', 'a/b/c/deep', 'ab', 'b']) await put(key, key);
+      expect((await listed('')).map(({ key, sizeBytes }) => [key, sizeBytes])).toEqual([
+        ['a/1', 3],
+        ['a/2.mp4', 7],
+        ['a/b/c/deep', 10],
+        ['ab', 2],
+        ['b', 1],
+      ]);
+      for (const { modifiedAt } of await listed('')) {
+        expect(Math.abs(modifiedAt.getTime() - before)).toBeLessThan(60_000);
+      }
+      const keys = async (prefix: string) => (await listed(prefix)).map(({ key }) => key);
+      expect(await keys('a')).toEqual(['a/1', 'a/2.mp4', 'a/b/c/deep', 'ab']);
+      expect(await keys('a/')).toEqual(['a/1', 'a/2.mp4', 'a/b/c/deep']);
+      expect(await keys('a/b')).toEqual(['a/b/c/deep']);
+      expect(await keys('a/2')).toEqual(['a/2.mp4']);
+      expect(await keys('nothing/here')).toEqual([]);
+      await expect(listed('../')).rejects.toThrow('not the prefix of a storage key');
+    });
+
+    test('a list can be left in the middle, and what is removed meanwhile does not disturb it', async () => {
+      const { storage, put, listed } = await prepare();
+      for (const key of ['a', 'b', 'c']) await put(key, key);
+      for await (const { key } of storage.list('')) {
+        expect(key).toMatch(/^[abc]$/);
+        break;
+      }
+      for await (const { key } of storage.list('')) await storage.remove(key);
+      expect(await listed('')).toEqual([]);
     });
 
     test('gives long objects chunk by chunk, each good until the next, and can be left in the middle', async () => {

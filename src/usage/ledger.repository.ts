@@ -33,27 +33,35 @@ export const HOLD_CREATED = `held as (
   )`;
 
 /**
- * A job has ended: what was held for it is given back, and what it came to is charged; in the transaction of its end.
+ * Jobs have ended: what was held for each is given back, and what it came to is charged; in the transaction of their end.
  * Doing it again changes nothing.
  */
-export async function settle(tx: Transaction<DB>, job: Charged, now: Date): Promise<void> {
-  const charged = job.charged_micros ?? 0;
+export async function settle(tx: Transaction<DB>, jobs: readonly Charged[], now: Date): Promise<void> {
   // Free of charge from beginning to end: there is nothing to write.
-  if (job.estimated_micros === 0 && charged === 0) return;
-  const facts = sql`${job.owner_id}, ${job.api_key_id}, ${job.batch_id}, ${job.connection}, ${job.model}, ${job.id},
-    ${now}::timestamptz`;
+  const costly = jobs.filter((job) => job.estimated_micros > 0 || (job.charged_micros ?? 0) > 0);
+  if (costly.length === 0) return;
+  const ended = costly.map(({ id, owner_id, api_key_id, batch_id, connection, model, charged_micros }) => {
+    const charged = charged_micros ?? 0;
+    return { id, owner_id, api_key_id, batch_id, connection, model, charged };
+  });
   const columns = sql`kind, debit, credit, amount_micros, owner_id, api_key_id, batch_id, connection, model, job_id,
     created_at`;
+  const facts = sql`ended.owner_id, ended.api_key_id, ended.batch_id, ended.connection, ended.model, ended.id,
+    ${now}::timestamptz`;
   await sql`
-    with released as (
+    with ended as (
+      select * from json_to_recordset(${JSON.stringify(ended)}::json) as ended
+        (id text, owner_id text, api_key_id text, batch_id text, connection text, model text, charged bigint)
+    ), released as (
       insert into ledger (${columns})
-      select 'release', credit, debit, amount_micros, ${facts} from ledger where job_id = ${job.id} and kind = 'hold'
+      select 'release', holds.credit, holds.debit, holds.amount_micros, ${facts}
+      from ended join ledger as holds on holds.job_id = ended.id and holds.kind = 'hold'
       on conflict (job_id, kind) where kind <> 'correction' do nothing
       returning credit as account, -amount_micros as micros
     ), charged as (
       insert into ledger (${columns})
-      select 'charge', 'spent/' || ${job.owner_id}, 'owed/' || ${job.connection}, ${charged}::bigint, ${facts}
-      where ${charged}::bigint > 0
+      select 'charge', 'spent/' || ended.owner_id, 'owed/' || ended.connection, ended.charged, ${facts}
+      from ended where ended.charged > 0
       on conflict (job_id, kind) where kind <> 'correction' do nothing
       returning debit as account, amount_micros as micros
     )

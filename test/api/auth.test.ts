@@ -49,7 +49,13 @@ test("another owner's video is 404 on every route that names one", async () => {
   const { jobId } = await admin.create();
   const stranger = await user();
   for (const { method, url } of guardedRoutes().filter((route) => route.url.includes('video_x'))) {
-    const response = await stranger.inject({ method: method as 'GET', url: url.replace('video_x', jobId) });
+    // Asked rightly: a wrong request is refused before anything is looked for.
+    const payload = /\/(remix|edit|extend)$/.test(url) ? { prompt: 'x' } : undefined;
+    const response = await stranger.inject({
+      method: method as 'GET',
+      url: url.replace('video_x', jobId),
+      ...(payload ? { payload } : {}),
+    });
     // What only admins may do is refused before it is looked for.
     expect(response.statusCode, `${method} ${url}`).toBe(url.includes('/admin/') ? 403 : 404);
   }

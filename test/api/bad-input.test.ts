@@ -101,13 +101,6 @@ const OPENAI: [string, object, string, string | null, RegExp][] = [
   ['a size that is none', { prompt: 'x', size: '720p' }, 'invalid_value', 'size', /1280x720/],
   ['a size too big', { prompt: 'x', size: '4000x4000' }, 'unsupported_size', 'size', /1920x1920/],
   ['an empty prompt', { prompt: '' }, 'invalid_prompt', 'prompt', /empty/],
-  [
-    'a file that is not here',
-    { prompt: 'x', input_reference: { file_id: 'file_1' } },
-    'invalid_reference',
-    'input_reference',
-    /data URL/,
-  ],
 ];
 
 test.each(OPENAI)('OpenAI create refuses %s', async (_what, body, code, param, mention) => {

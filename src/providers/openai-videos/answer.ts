@@ -1,5 +1,5 @@
 import { asObject } from '../../core/json.ts';
-import type { PollResult, ProviderFailure } from '../provider.ts';
+import { type Operation, type PollResult, ProviderError, type ProviderFailure } from '../provider.ts';
 import { publicCode, publicText } from '../redact.ts';
 
 /** A video as some server showed it, in one shape; undefined where it said nothing we understand. */
@@ -12,6 +12,8 @@ export interface VideoAnswer {
   model: string | undefined;
   size: string | undefined;
   seconds: number | undefined;
+  /** The id of the video it was made from. */
+  remixedFrom: string | undefined;
   /** ms since the epoch. */
   createdAt: number | undefined;
   /** Where the file is, when not under `/content`. Untrusted; may be relative. */
@@ -72,6 +74,7 @@ export function readAnswer(json: unknown): VideoAnswer | undefined {
     model: textOf(body.model),
     size: textOf(body.size),
     seconds: positive(body.seconds) ?? positive(asObject(body.usage)?.duration_seconds),
+    remixedFrom: textOf(body.remixed_from_video_id),
     createdAt: timeOf(body.created_at ?? body.created),
     url: urls.map(textOf).find((url) => url !== undefined),
     error: errorOf(body.error),
@@ -161,4 +164,11 @@ function timeOf(value: unknown): number | undefined {
   const number = positive(value);
   if (number === undefined) return undefined;
   return number > 100_000_000_000 ? number : number * 1000;
+}
+
+/** The upstream's id inside an operation of this adapter. Throws `gone` for anything else. */
+export function operationId(operation: Operation): string {
+  const id = asObject(operation)?.id;
+  if (typeof id === 'string' && id !== '') return id;
+  throw new ProviderError('gone', 'unknown_operation', 'This is no video of this provider.');
 }

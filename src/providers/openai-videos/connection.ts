@@ -1,11 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
-import { asObject } from '../../core/json.ts';
 import type { Outbound, OutboundResponse } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
 import { type Operation, ProviderError, type SubmitContext } from '../provider.ts';
 import { callUpstream, openUpstream, type UpstreamAnswer } from '../upstream.ts';
 import { answerError } from '../upstream-error.ts';
-import { readAnswer, type VideoAnswer } from './answer.ts';
+import { operationId, readAnswer, type VideoAnswer } from './answer.ts';
 import type { CreateCall } from './create-call.ts';
 import type { Dialect } from './dialects.ts';
 import type { Promises } from './learned-models.ts';
@@ -36,7 +35,7 @@ export interface ServerConnection {
   promises: Promises | undefined;
   /** A JSON call under `/v1`; answers of every status. Throws `ProviderError` when there was none. */
   call(method: 'GET' | 'DELETE', path: string, signal: AbortSignal): Promise<UpstreamAnswer>;
-  /** The paid call; never sent over a connection that may be dying. */
+  /** The paid call, to `call.path`; never sent over a connection that may be dying. */
   create(call: CreateCall, context: SubmitContext): Promise<UpstreamAnswer>;
   /** The video object of an operation. Throws `gone` when the server does not know it. */
   retrieve(
@@ -74,11 +73,11 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         trust: 'configured',
       }),
 
-    async create({ headers, body }, { idempotencyKey, sendBefore = Infinity, signal }) {
+    async create({ path, headers, body }, { idempotencyKey, sendBefore = Infinity, signal }) {
       if (clock.now() > sendBefore) {
         throw new ProviderError('ambiguous', 'not_sent_in_time', 'The process was held up before the call.');
       }
-      return callUpstream(parts, `${base}/videos`, {
+      return callUpstream(parts, `${base}${path}`, {
         method: 'POST',
         headers: {
           accept: 'application/json',
@@ -128,13 +127,6 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
     failure: (answer, call) => answerError(answer, call, { now: clock.now(), secrets }),
   };
   return connection;
-}
-
-/** The upstream's id inside an operation of this adapter. Throws `gone` for anything else. */
-export function operationId(operation: Operation): string {
-  const id = asObject(operation)?.id;
-  if (typeof id === 'string' && id !== '') return id;
-  throw new ProviderError('gone', 'unknown_operation', 'This is no video of this provider.');
 }
 
 /** `https://host/some/path/v1` for a base address with or without a version at its end. */

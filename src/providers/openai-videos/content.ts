@@ -1,7 +1,8 @@
 import type { OutboundResponse } from '../../core/outbound.ts';
 import { type Operation, type OutputStream, ProviderError, type Variant } from '../provider.ts';
 import { readCapped } from '../upstream.ts';
-import { operationId, type ServerConnection } from './connection.ts';
+import { operationId } from './answer.ts';
+import type { ServerConnection } from './connection.ts';
 
 /**
  * Opens a file of a finished video: from `/content`, else from the address in the video object. Throws `gone` with

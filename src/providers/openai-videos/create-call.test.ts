@@ -3,6 +3,8 @@ import { FormData } from '../../core/outbound.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { createCall, encodingAskedFor } from './create-call.ts';
 import { DIALECTS } from './dialects.ts';
+import { modelNamed } from './models.ts';
+import { planVideo } from './plan-video.ts';
 
 const image = { data: Buffer.from('bytes'), contentType: 'image/webp' } as const;
 const url = `data:image/webp;base64,${image.data.toString('base64')}`;
@@ -14,11 +16,15 @@ function answer(status: number, json: unknown): UpstreamAnswer {
 describe('a create call', () => {
   it('carries the image in JSON where the dialect wants it', () => {
     const fields = { prompt: 'x' };
-    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS.generic).body))).toEqual({
-      prompt: 'x',
-      input_reference: { image_url: url },
-    });
-    expect(JSON.parse(String(createCall(fields, image, 'json', DIALECTS['llm-gateway']).body))).toEqual({
+    expect(JSON.parse(String(createCall({ request: fields }, image, 'json', DIALECTS.generic).body))).toEqual(
+      {
+        prompt: 'x',
+        input_reference: { image_url: url },
+      },
+    );
+    expect(
+      JSON.parse(String(createCall({ request: fields }, image, 'json', DIALECTS['llm-gateway']).body)),
+    ).toEqual({
       prompt: 'x',
       image: url,
     });
@@ -27,7 +33,7 @@ describe('a create call', () => {
 
   it('carries everything as text and a file in a form', async () => {
     const { body, headers } = createCall(
-      { prompt: 'x', seed: 7, lora: { a: 1 }, none: null },
+      { request: { prompt: 'x', seed: 7, lora: { a: 1 }, none: null } },
       image,
       'multipart',
       DIALECTS.generic,
@@ -37,6 +43,45 @@ describe('a create call', () => {
     expect(fields).toEqual({ prompt: 'x', seed: '7', lora: '{"a":1}' });
     expect(file).toMatchObject({ name: 'reference.webp', type: 'image/webp', size: 5 });
     expect(headers).toEqual({});
+  });
+});
+
+describe('an operation on a video', () => {
+  const source = (kind: 'remix' | 'edit' | 'extend') => ({ kind, operation: { id: 'video/1' }, seconds: 8 });
+  const size = { width: 720, height: 1280 };
+  it.each([
+    ['remix', '/videos/video%2F1/remix', { prompt: 'x' }, { prompt: 'x' }, 4],
+    [
+      'edit',
+      '/videos/edits',
+      { prompt: 'x', video: { id: 'video/1' } },
+      { prompt: 'x', 'video[id]': 'video/1' },
+      4,
+    ],
+    [
+      'extend',
+      '/videos/extensions',
+      { prompt: 'x', seconds: '4', video: { id: 'video/1' } },
+      { prompt: 'x', seconds: '4', 'video[id]': 'video/1' },
+      12,
+    ],
+  ] as const)('goes as %s to %s, in either encoding', (kind, path, json, fields, seconds) => {
+    const request = { prompt: 'x', seconds: 4, size, hasReference: false, source: source(kind) };
+    const model = { ...modelNamed('sora-2'), pricePerSecondMicros: 5 };
+    const plan = planVideo(request, model, DIALECTS.openai);
+    // Only what is newly made is paid for.
+    expect(plan).toMatchObject({
+      upstreamModel: 'sora-2',
+      seconds,
+      size,
+      quoteMicros: 20,
+      source: source(kind),
+    });
+    const call = createCall(plan, undefined, 'json', DIALECTS.openai);
+    expect(call.path).toBe(path);
+    expect(JSON.parse(String(call.body))).toEqual(json);
+    const { body } = createCall(plan, undefined, 'multipart', DIALECTS.openai);
+    expect(Object.fromEntries((body as FormData).entries())).toEqual(fields);
   });
 });
 

@@ -1,40 +1,52 @@
 import { asObject, type JsonObject } from '../../core/json.ts';
 import { FormData } from '../../core/outbound.ts';
-import type { ReferenceImage } from '../provider.ts';
+import type { Plan, ReferenceImage } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { upstreamReason } from '../upstream-error.ts';
+import { operationId } from './answer.ts';
 import type { Dialect } from './dialects.ts';
 
 export type Encoding = 'json' | 'multipart';
 
-/** Headers and body of a create call. */
+/** A paid call. */
 export interface CreateCall {
+  /** Under `/v1`. */
+  path: string;
   headers: Record<string, string>;
   body: string | FormData;
 }
 
-/** Encodes the planned fields, and the image if there is one. */
+/** Encodes the planned request, and the image if there is one. Throws `gone` for a source of another provider. */
 export function createCall(
-  fields: JsonObject,
+  { request: fields, source }: Pick<Plan, 'request' | 'source'>,
   reference: ReferenceImage | undefined,
   encoding: Encoding,
   dialect: Pick<Dialect, 'jsonReference'>,
 ): CreateCall {
-  if (encoding === 'multipart') return { headers: {}, body: form(fields, reference) };
+  const path = pathTo(source);
+  if (encoding === 'multipart') return { path, headers: {}, body: form(fields, reference) };
   const body: JsonObject = { ...fields };
   if (reference) {
     const url = `data:${reference.contentType};base64,${reference.data.toString('base64')}`;
     if (dialect.jsonReference === 'image') body.image = url;
     else body.input_reference = { image_url: url };
   }
-  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return { path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+function pathTo(source: Plan['source']): string {
+  if (!source) return '/videos';
+  const id = encodeURIComponent(operationId(source.operation));
+  return { remix: `/videos/${id}/remix`, edit: '/videos/edits', extend: '/videos/extensions' }[source.kind];
 }
 
 function form(fields: JsonObject, reference: ReferenceImage | undefined): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value === null) continue;
-    form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
+    // As the official clients write it; other objects are what servers of their own want as JSON.
+    if (name === 'video') form.append('video[id]', String(asObject(value)?.id));
+    else form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
   }
   if (reference) {
     const blob = new Blob([new Uint8Array(reference.data)], { type: reference.contentType });

@@ -1,3 +1,5 @@
+import { SOURCE_KINDS, type SourceKind } from '../model.ts';
+
 /** In what a kind of `/v1/videos` server differs from the others. */
 export interface Dialect {
   /** One sentence for the docs. */
@@ -20,6 +22,8 @@ export interface Dialect {
   result: 'auto' | 'content' | 'url';
   /** `/content?variant=` works for thumbnails and spritesheets. */
   variants: boolean;
+  /** What it makes of its own finished videos, beside creating new ones. */
+  operations: readonly SourceKind[];
   /** Every model it lists makes videos. */
   videoOnly: boolean;
   /** Request fields beyond the common ones that it understands. */
@@ -37,6 +41,7 @@ const GENERIC: Dialect = {
   billsFailures: 'unknown',
   result: 'auto',
   variants: false,
+  operations: [],
   videoOnly: false,
   passes: ['seed', 'negative_prompt', 'fps'],
 };
@@ -53,6 +58,7 @@ export const DIALECTS = {
     billsFailures: false,
     result: 'content',
     variants: true,
+    operations: SOURCE_KINDS,
     passes: [],
   },
   'vllm-omni': {
@@ -79,6 +85,7 @@ export const DIALECTS = {
     description: 'LiteLLM proxy: lists need to know the provider, so they are not used.',
     list: 'none',
     result: 'content',
+    operations: SOURCE_KINDS,
   },
   'llm-gateway': {
     ...GENERIC,
@@ -92,6 +99,7 @@ export const DIALECTS = {
     ...GENERIC,
     description: 'new-api: `task_id`, result addresses under `metadata`, no list.',
     list: 'none',
+    operations: ['remix'],
   },
 } as const satisfies Record<string, Dialect>;
 

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Outbound } from '../../core/outbound.ts';
+import type { VideoSource } from '../provider.ts';
 import { createTestClock } from '../testing.ts';
 import { dialectNamed } from './dialects.ts';
 import { modelNamed } from './models.ts';
@@ -11,7 +12,7 @@ const signal = new AbortController().signal;
 const at = (ms: number) => Math.floor((SENT + ms) / 1000);
 
 /** Looks for "a boat" in a list with these pages; tells what came of it and which pages were read. */
-async function look(pages: object[], claimed: string[] = [], status = 200) {
+async function look(pages: object[], claimed: string[] = [], status = 200, source?: VideoSource) {
   const asked: string[] = [];
   const outbound: Outbound = (url) => {
     asked.push(new URL(url).searchParams.get('after') ?? '');
@@ -27,7 +28,7 @@ async function look(pages: object[], claimed: string[] = [], status = 200) {
   });
   const size = { width: 720, height: 1280 };
   const plan = provider.plan(
-    { prompt: 'a boat', seconds: 4, size, hasReference: false },
+    { prompt: 'a boat', seconds: 4, size, hasReference: false, ...(source ? { source } : {}) },
     modelNamed('sora-2'),
   );
   const isClaimed = (operation: unknown) =>
@@ -107,5 +108,22 @@ describe('looking for a lost submission', () => {
   it('cannot tell where there is no list', async () => {
     expect((await look([{ detail: 'Not Found' }], [], 404)).result).toEqual({ outcome: 'unknown' });
     await expect(look([{}], [], 500)).rejects.toMatchObject({ kind: 'ambiguous' });
+  });
+
+  const source = (kind: VideoSource['kind']) => ({ kind, operation: { id: 'parent' }, seconds: 8 });
+  const remixed = { ...boat, remixed_from_video_id: 'parent' };
+  it.each([
+    ['a remix that names its source', 'remix', remixed, 'found'],
+    ['one of another source', 'remix', { ...remixed, remixed_from_video_id: 'x' }, 'absent'],
+    ['one that may have been made anew', 'remix', { ...boat, remixed_from_video_id: null }, 'unknown'],
+    ['an extension by the length of the whole', 'extend', { ...remixed, seconds: '12' }, 'found'],
+    ['an extension by what was added', 'extend', remixed, 'found'],
+    ['an extension of another length', 'extend', { ...remixed, seconds: '8' }, 'absent'],
+  ] as const)('judges %s', async (_what, kind, video, outcome) => {
+    expect((await look([list([video])], [], 200, source(kind))).result?.outcome).toBe(outcome);
+  });
+
+  it('does not take a remix for a video that was made anew', async () => {
+    expect((await look([list([remixed])])).result).toEqual({ outcome: 'absent' });
   });
 });

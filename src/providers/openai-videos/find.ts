@@ -1,7 +1,7 @@
 import { asObject } from '../../core/json.ts';
 import { sizeText } from '../model.ts';
-import { type FindQuery, type FindResult, ProviderError } from '../provider.ts';
-import { readAnswer, type VideoAnswer } from './answer.ts';
+import { type FindQuery, type FindResult, type Plan, ProviderError } from '../provider.ts';
+import { operationId, readAnswer, type VideoAnswer } from './answer.ts';
 import type { ServerConnection } from './connection.ts';
 
 /** One page of a list, newest first. */
@@ -11,7 +11,8 @@ export interface ListPage {
   next: string | undefined;
 }
 
-const PAGE = 100;
+/** The most that servers give at once. */
+export const PAGE = 100;
 const MAX_PAGES = 10;
 /** How far the upstream's clock may be from ours, and how long it may take to begin, in ms. */
 const EARLIER = 120_000;
@@ -77,13 +78,22 @@ function noList(error: unknown): undefined {
 
 /** Whether a listed video is the planned one. `maybe`: nothing speaks against it, but too little for it. */
 function fits(video: VideoAnswer, { plan, sentAt }: FindQuery): 'yes' | 'no' | 'maybe' {
-  const { createdAt, prompt, model, size, seconds } = video;
+  const { createdAt, prompt, model, size, seconds, remixedFrom } = video;
   if (createdAt !== undefined && (createdAt < sentAt - EARLIER || createdAt > sentAt + LATER)) return 'no';
   if (prompt !== undefined && prompt !== plan.request.prompt) return 'no';
   if (size !== undefined && size !== sizeText(plan.size)) return 'no';
-  if (seconds !== undefined && Math.round(seconds) !== plan.seconds) return 'no';
+  if (seconds !== undefined && !lengthsOf(plan).includes(Math.round(seconds))) return 'no';
   if (model !== undefined && !sameModel(model, plan.upstreamModel)) return 'no';
-  return createdAt !== undefined && prompt !== undefined ? 'yes' : 'maybe';
+  const source = plan.source && operationId(plan.source.operation);
+  if (remixedFrom !== undefined && remixedFrom !== source) return 'no';
+  // One that does not say what it was made from may be another job's, created anew with the same prompt.
+  const sure = createdAt !== undefined && prompt !== undefined && remixedFrom === source;
+  return sure ? 'yes' : 'maybe';
+}
+
+/** An extension is as long as the whole; some servers may say what was added. */
+function lengthsOf({ seconds, source }: Plan): number[] {
+  return source?.kind === 'extend' ? [seconds, seconds - source.seconds] : [seconds];
 }
 
 /** Gateways add or drop a provider in front of a model's name, and versions behind it. */

@@ -1,6 +1,6 @@
 import { asObject } from '../../core/json.ts';
 import { usdToMicros } from '../../core/money.ts';
-import { type ModelSpec, parseSize, type Size } from '../model.ts';
+import { type ModelSpec, parseSize, type Size, sourceKindsOf } from '../model.ts';
 import { modelNamed, withFittingDefaults } from './models.ts';
 
 /** What a server promises about itself under `sora_studio` in its `/v1/models`. */
@@ -62,6 +62,7 @@ function promisesOf(said: Record<string, unknown>): Promises {
 function advertisedModel(id: string, said: Record<string, unknown>): ModelSpec {
   const { pricePerSecondBySize: _known, pricePerSecondMicros: _price, ...base } = modelNamed(id);
   const price = said.price_per_second_usd;
+  const operations = sourceKindsOf(said.operations);
   return withFittingDefaults({
     ...base,
     description: typeof said.description === 'string' ? said.description.slice(0, 300) : base.description,
@@ -70,6 +71,7 @@ function advertisedModel(id: string, said: Record<string, unknown>): ModelSpec {
     sizes: sizesOf(said.sizes) ?? base.sizes,
     defaultSize: sizeOf(said.default_size) ?? base.defaultSize,
     inputReference: said.input_reference !== false,
+    ...(operations ? { operations } : {}),
     ...(typeof price === 'number' && price >= 0 ? { pricePerSecondMicros: usdToMicros(price) } : {}),
   });
 }

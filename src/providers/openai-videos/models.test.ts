@@ -4,7 +4,7 @@ import { SORA_2_PRO } from '../sora.ts';
 import { apiBase } from './connection.ts';
 import { DIALECTS, dialectNamed } from './dialects.ts';
 import { readModels } from './learned-models.ts';
-import { configuredModel, modelNamed } from './models.ts';
+import { configuredModel, modelNamed, withOperations } from './models.ts';
 
 const list = (...ids: string[]) => ({ object: 'list', data: ids.map((id) => ({ id, object: 'model' })) });
 const idsOf = (json: unknown, all = false) => readModels(json, all).models.map(({ id }) => id);
@@ -122,5 +122,21 @@ describe('addresses and dialects', () => {
     });
     expect(() => dialectNamed('klingon')).toThrow('known: generic, openai');
     expect(() => dialectNamed('toString')).toThrow('no such dialect');
+  });
+});
+
+describe('what a server makes of finished videos', () => {
+  const said = (operations?: unknown) =>
+    readModels({ data: [{ id: 'm', sora_studio: { operations } }] }, false).models[0]?.operations;
+  it('is what it says, as far as we know it', () => {
+    expect(said(['extend', 'dance', 'remix'])).toEqual(['remix', 'extend']);
+    expect(said([])).toEqual([]);
+    expect(said()).toBeUndefined();
+  });
+
+  it('is else what the operator says, else what servers of its kind do', () => {
+    const configured = configuredModel({ id: 'm', operations: ['edit'] }, []);
+    expect(withOperations(configured, ['remix']).operations).toEqual(['edit']);
+    expect(withOperations(modelNamed('m'), ['remix']).operations).toEqual(['remix']);
   });
 });

@@ -1,5 +1,12 @@
 import { usdToMicros } from '../../core/money.ts';
-import { type ModelSpec, parseSize, type Size, supportsSeconds, supportsSize } from '../model.ts';
+import {
+  type ModelSpec,
+  parseSize,
+  type Size,
+  type SourceKind,
+  supportsSeconds,
+  supportsSize,
+} from '../model.ts';
 import { SORA_2, SORA_2_PRO } from '../sora.ts';
 
 /** What an operator says about a model; the rest is learned or assumed. */
@@ -11,6 +18,8 @@ export interface ConfiguredModel {
   /** `WxH`. */
   sizes?: readonly string[];
   inputReference?: boolean;
+  /** What the server makes of finished videos of it. */
+  operations?: readonly SourceKind[];
   pricePerSecondUsd?: number;
 }
 
@@ -66,10 +75,16 @@ export function configuredModel(
     seconds: given.seconds ? given.seconds.toSorted((a, b) => a - b) : base.seconds,
     sizes: sizes && sizes.length > 0 ? sizes : base.sizes,
     inputReference: given.inputReference ?? base.inputReference,
+    ...(given.operations ? { operations: given.operations } : {}),
   };
   if (given.pricePerSecondUsd === undefined) return withFittingDefaults(spec);
   const { pricePerSecondBySize: _known, ...rest } = spec;
   return withFittingDefaults({ ...rest, pricePerSecondMicros: usdToMicros(given.pricePerSecondUsd) });
+}
+
+/** The model with what servers of its kind do, where nobody has said it of this one. */
+export function withOperations(spec: ModelSpec, operations: readonly SourceKind[]): ModelSpec {
+  return spec.operations ? spec : { ...spec, operations };
 }
 
 /** The model with its defaults moved into its limits, where they lie outside. */

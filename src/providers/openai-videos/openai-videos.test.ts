@@ -216,6 +216,32 @@ describe('openai-videos', () => {
     expect(results?.at(-1)).toBeUndefined();
   });
 
+  it('reads a long list in parts, and from its top when the video where a part begins is gone', async () => {
+    await open.provider.models({ signal });
+    const headers = { authorization: `Bearer ${KEY}` };
+    const operations: { id: string }[] = [];
+    for (let n = 0; n < 1100; n += 1) {
+      const payload = { prompt: `x${n}`, seconds: '4' };
+      const made = await open.server.inject({ method: 'POST', url: '/v1/videos', headers, payload });
+      operations.unshift({ id: (made.json() as { id: string }).id });
+    }
+    open.clock.advance(HOUR);
+    const poll = async () =>
+      (await open.provider.pollMany?.(operations, { signal }))?.map((each) => each?.state);
+    expect(await poll()).toEqual(operations.map(() => 'done'));
+    // The second of three parts begins after it.
+    const gone = 366;
+    await open.server.inject({ method: 'DELETE', url: `/v1/videos/${operations[gone]?.id}`, headers });
+    expect(await poll()).toEqual(operations.map((_, index) => (index === gone ? undefined : 'done')));
+  });
+
+  it('has no list where none is promised', async () => {
+    const bare = await rig('openai', 'litellm');
+    await bare.provider.models({ signal });
+    expect(bare.provider.pollMany).toBeUndefined();
+    await bare.close();
+  });
+
   it('gives up on an upstream that is silent, and does not know what came of it', async () => {
     const { server, clock, address } = open;
     const outbound = createOutbound();

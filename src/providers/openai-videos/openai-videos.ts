@@ -1,23 +1,24 @@
-import type { JsonObject } from '../../core/json.ts';
-import { type ModelSpec, priceMicros, sizeText } from '../model.ts';
+import type { ModelSpec } from '../model.ts';
 import {
+  type CallContext,
   type Operation,
   type Plan,
-  type PollResult,
   type Provider,
   ProviderError,
   type SubmitContext,
 } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { retryAfterMs } from '../upstream-error.ts';
-import { pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
-import { connectServer, type OpenAiVideosOptions, operationId } from './connection.ts';
+import { operationId, pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
+import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
-import { findVideo, listPage } from './find.ts';
+import { findVideo } from './find.ts';
 import { readModels } from './learned-models.ts';
-import { configuredModel, DEFAULT_MODELS } from './models.ts';
+import { configuredModel, DEFAULT_MODELS, withOperations } from './models.ts';
+import { planVideo } from './plan-video.ts';
+import { pollList } from './poll-list.ts';
 
 /**
  * A connection to any server that speaks `/v1/videos`. An operation is `{ id }`: the upstream's id. What the adapter
@@ -41,27 +42,40 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     if (heard) connection.promises = heard.promises;
     const learned = heard && heard.models.length > 0 ? heard.models : lastModels;
     if (learned) lastModels = learned;
-    if (options.models) return options.models.map((model) => configuredModel(model, learned ?? []));
-    return learned ?? [...DEFAULT_MODELS];
+    const configured = options.models?.map((model) => configuredModel(model, learned ?? []));
+    return (configured ?? learned ?? DEFAULT_MODELS).map((model) =>
+      withOperations(model, dialect.operations),
+    );
   }
 
   async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
     const { reference } = context;
     const preferred: Encoding = reference ? 'multipart' : 'json';
-    const encoding = dialect.encoding === 'auto' ? (learnedEncoding ?? preferred) : dialect.encoding;
-    const call = createCall(plan.request, reference, encoding, dialect);
+    // What create was found to want says nothing about the operations, which every client sends as JSON.
+    const usual = plan.source ? 'json' : (learnedEncoding ?? preferred);
+    const encoding = dialect.encoding === 'auto' ? usual : dialect.encoding;
+    const call = createCall(plan, reference, encoding, dialect);
     const answer = await connection.create(call, context);
     const asked = dialect.encoding === 'auto' ? encodingAskedFor(answer, encoding) : undefined;
     if (asked === undefined) return answer;
-    const other = createCall(plan.request, reference, asked, dialect);
+    const other = createCall(plan, reference, asked, dialect);
     const second = await connection.create(other, context);
-    if (second.status < 300) learnedEncoding = asked;
+    if (second.status < 300 && !plan.source) learnedEncoding = asked;
     return second;
   }
 
   function pollMs({ headers }: UpstreamAnswer): number | undefined {
     const ms = Number(headers['openai-poll-after-ms'] ?? Number.NaN);
     return Number.isFinite(ms) && ms >= 0 ? ms : retryAfterMs(headers, clock.now());
+  }
+
+  async function pollMany(operations: readonly Operation[], { signal }: CallContext) {
+    const ids = operations.map(operationId);
+    const seen = await pollList(connection, ids, signal);
+    return ids.map((id) => {
+      const video = seen.get(id);
+      return video && pollResultOf(video, { billsFailures, secrets });
+    });
   }
 
   return {
@@ -71,23 +85,7 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
 
     models: ({ signal }) => models(signal),
 
-    plan(request, model) {
-      const extra = Object.entries(request.extra ?? {}).filter(([name]) => dialect.passes.includes(name));
-      const fields: JsonObject = {
-        ...Object.fromEntries(extra),
-        model: model.upstreamModel,
-        prompt: request.prompt,
-        seconds: dialect.seconds === 'number' ? request.seconds : String(request.seconds),
-        size: sizeText(request.size),
-      };
-      return {
-        upstreamModel: model.upstreamModel,
-        seconds: request.seconds,
-        size: request.size,
-        request: fields,
-        quoteMicros: priceMicros(model, request.seconds, request.size) ?? 0,
-      };
-    },
+    plan: (request, model) => planVideo(request, model, dialect),
 
     async submit(plan, context) {
       const answer = await send(plan, context);
@@ -102,25 +100,9 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
       return pollResultOf(video, { billsFailures, secrets, nextMs: pollMs(answer) });
     },
 
-    async pollMany(operations, { signal }) {
-      const wanted = new Map(
-        operations.map((operation) => [operationId(operation), undefined as PollResult | undefined]),
-      );
-      let missing = wanted.size;
-      let after: string | undefined;
-      const complete = connection.promises?.listComplete ?? dialect.list === 'complete';
-      const pages = complete ? Math.ceil(operations.length / 100) + 1 : 0;
-      for (let page = 0; page < pages && missing > 0; page += 1) {
-        const { videos, next } = await listPage(connection, after, signal);
-        for (const video of videos) {
-          if (video.id === undefined || !wanted.has(video.id) || wanted.get(video.id)) continue;
-          wanted.set(video.id, pollResultOf(video, { billsFailures, secrets }));
-          missing -= 1;
-        }
-        if (next === undefined) break;
-        after = next;
-      }
-      return operations.map((operation: Operation) => wanted.get(operationId(operation)));
+    /** Only where the list is complete: else it may not even be of this account. */
+    get pollMany() {
+      return (connection.promises?.listComplete ?? dialect.list === 'complete') ? pollMany : undefined;
     },
 
     open: (operation, variant, offset, { signal }) =>

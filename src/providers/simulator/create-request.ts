@@ -1,7 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { asObject } from '../../core/json.ts';
 import { sha256 } from '../../core/ids.ts';
-import { parseSize, sizeText, supportsSeconds, supportsSize, type ModelSpec, type Size } from '../model.ts';
+import {
+  type ModelSpec,
+  parseSize,
+  type Size,
+  sizeText,
+  type SourceKind,
+  supportsSeconds,
+  supportsSize,
+} from '../model.ts';
 import { SERVER_MODELS, WireError, type WireDialect } from './wire.ts';
 
 /** A create call that is in order. */
@@ -12,6 +20,8 @@ export interface CreateRequest {
   size: Size;
   /** SHA-256 of the reference image's bytes or address, when there is one. */
   reference?: string;
+  /** The video it is made from. */
+  source?: { kind: SourceKind; id: string };
 }
 
 const MAX_FILE_BYTES = 20 * 1024 * 1024;
@@ -21,7 +31,14 @@ export async function readCreate(request: FastifyRequest, dialect: WireDialect):
   if (dialect.multipartOnly && !request.isMultipart()) {
     throw new WireError(422, null, 'body.prompt: Field required (send multipart/form-data)', 'prompt');
   }
-  return check(request.isMultipart() ? await readForm(request) : asObject(request.body), dialect);
+  return check(await readFields(request), dialect);
+}
+
+/** The fields of either encoding. */
+export async function readFields(request: FastifyRequest): Promise<Fields> {
+  const fields = request.isMultipart() ? await readForm(request) : asObject(request.body);
+  if (fields) return fields;
+  throw new WireError(400, 'invalid_json', 'The body must be a JSON object or a form.');
 }
 
 type Fields = Record<string, unknown>;
@@ -40,12 +57,9 @@ async function readForm(request: FastifyRequest): Promise<Fields> {
   return fields;
 }
 
-function check(fields: Fields | undefined, dialect: WireDialect): CreateRequest {
-  if (!fields) throw new WireError(400, 'invalid_json', 'The body must be a JSON object or a form.');
-  const { prompt, model: modelName = 'sora-2', seconds, size } = fields;
-  if (typeof prompt !== 'string' || prompt === '' || prompt.length > 32_000) {
-    throw new WireError(400, 'invalid_value', 'prompt must be a text of 1 to 32000 characters.', 'prompt');
-  }
+function check(fields: Fields, dialect: WireDialect): CreateRequest {
+  const { model: modelName = 'sora-2', seconds, size } = fields;
+  const prompt = checkPrompt(fields.prompt);
   const model = SERVER_MODELS.find(({ id }) => id === modelName);
   if (!model) {
     const known = SERVER_MODELS.map(({ id }) => id).join(', ');
@@ -66,7 +80,12 @@ function check(fields: Fields | undefined, dialect: WireDialect): CreateRequest 
   };
 }
 
-function checkSeconds(value: unknown, model: ModelSpec, dialect: WireDialect): number {
+export function checkPrompt(prompt: unknown): string {
+  if (typeof prompt === 'string' && prompt !== '' && prompt.length <= 32_000) return prompt;
+  throw new WireError(400, 'invalid_value', 'prompt must be a text of 1 to 32000 characters.', 'prompt');
+}
+
+export function checkSeconds(value: unknown, model: ModelSpec, dialect: WireDialect): number {
   if (value === undefined || value === null) return model.defaultSeconds;
   const typed =
     typeof value === 'string' ? /^\d{1,3}$/.test(value) : typeof value === 'number' && !dialect.strictSeconds;

@@ -1,3 +1,4 @@
+import type { SourceKind } from '../model.ts';
 import type { SimulatedVideo } from './timeline.ts';
 
 /** A video on the server. */
@@ -8,6 +9,8 @@ export interface StoredVideo {
   /** What was asked for, to notice a key that is used for something else. */
   fingerprint: string;
   reference: string | null;
+  /** The video it was made from, and how. */
+  source: { kind: SourceKind; id: string } | null;
   deleted: boolean;
   /** Whether it was still running when it was deleted. */
   stopped: boolean;
@@ -36,6 +39,8 @@ export function createLedger(maxVideos = 10_000): Ledger {
   const videos = new Map<string, StoredVideo>();
   const keys = new Map<string, string>();
   const totals = { created: 0, duplicates: 0, replays: 0, refused: 0, downloads: 0, stopped: 0 };
+  /** Those among the created that were made from another video. */
+  const derived = { remix: 0, edit: 0, extend: 0 };
 
   function forgetOldest(): void {
     const [oldest] = videos.values();
@@ -48,6 +53,7 @@ export function createLedger(maxVideos = 10_000): Ledger {
   return {
     add(stored) {
       totals.created += 1;
+      if (stored.source) derived[stored.source.kind] += 1;
       const key = stored.idempotencyKey;
       if (key !== null) {
         if (keys.has(key)) totals.duplicates += 1;
@@ -60,7 +66,7 @@ export function createLedger(maxVideos = 10_000): Ledger {
     byKey: (key) => videos.get(keys.get(key) ?? ''),
     all: () => [...videos.values()],
     count: (what) => void (totals[what] += 1),
-    report: () => ({ ...totals, creations: Array.from(videos.values(), creationOf) }),
+    report: () => ({ ...totals, derived, creations: Array.from(videos.values(), creationOf) }),
   };
 }
 
@@ -75,6 +81,7 @@ function creationOf(stored: StoredVideo): Record<string, unknown> {
     size: `${video.width}x${video.height}`,
     acceptedAt: new Date(video.acceptedAt).toISOString(),
     reference: stored.reference,
+    source: stored.source,
     faults: video.faults,
     replays: stored.replays,
     downloads: stored.downloads,

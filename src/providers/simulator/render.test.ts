@@ -142,14 +142,11 @@ function difference(a: Buffer, b: Buffer): number {
 }
 
 test.skipIf(!hasWebcodecs)('what was encoded is what was drawn (needs node-webcodecs)', async () => {
-  const [file, poster, sheet] = ['seen.mp4', 'seen.webp', 'seen.jpg'].map((name) => path.join(dir, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const at = (name: string) => path.join(dir, name);
+  const [file, poster] = [at('seen.mp4'), at('seen.webp')] as const;
   const clip = { ...small, width: 640, height: 360 };
   await renderClip(media, clip, file);
-  await media.makePreviews(file, { poster, sheet });
+  await media.makePreviews(file, { poster, sheet: at('seen.jpg'), preview: at('seen.preview.webp') });
   const scene = await createScene(clip, 24, 24);
   // The poster's frame: the middle of the third sixteenth.
   const drawn = scene.draw(Math.floor((2.5 / 16) * 24));

@@ -15,7 +15,7 @@ export function createServerVideos(options: SimulatorServerOptions) {
   const gate = createGate({ seed, rates });
   const ledger = createLedger(options.maxVideos);
   const state = (stored: StoredVideo): VideoState => stateAt(stored.video, clock.now(), speed);
-  const show = (stored: StoredVideo) => videoObject(stored.video, stored.model, state(stored), dialect);
+  const show = (stored: StoredVideo) => videoObject(stored, state(stored), dialect);
 
   /** The video that a key already led to, or undefined. */
   function replay(idempotencyKey: string | null, fingerprint: string): StoredVideo | undefined {
@@ -32,8 +32,8 @@ export function createServerVideos(options: SimulatorServerOptions) {
 
   /** The new video, the one that this key already led to, or undefined when the answer has to be lost. */
   function create(request: CreateRequest, idempotencyKey: string | null) {
-    const { prompt, model, seconds, size, reference = null } = request;
-    const fingerprint = sha256(JSON.stringify([prompt, model.id, seconds, size, reference]));
+    const { prompt, model, seconds, size, reference = null, source = null } = request;
+    const fingerprint = sha256(JSON.stringify([prompt, model.id, seconds, size, reference, source]));
     const known = replay(idempotencyKey, fingerprint);
     if (known) return show(known);
     const id = dialect.idempotency && idempotencyKey !== null ? videoIdFor(idempotencyKey) : newId('video');
@@ -46,6 +46,7 @@ export function createServerVideos(options: SimulatorServerOptions) {
       idempotencyKey,
       fingerprint,
       reference,
+      source,
       deleted: false,
       stopped: false,
       replays: 0,

@@ -76,6 +76,70 @@ describe('the simulator server', () => {
     await expect(client.videos.retrieve(video.id)).rejects.toMatchObject({ status: 404 });
   });
 
+  const post = async (url: string, payload: object) =>
+    await server.inject({ method: 'POST', url: `/v1/videos${url}`, payload });
+
+  it('remixes, edits and extends finished videos', async () => {
+    const { id } = await created({ prompt: 'a boat', size: '1280x720', seconds: '8' });
+    clock.advance(HOUR);
+    const cases = [
+      [`/${id}/remix`, { prompt: 'x' }, '8'],
+      ['/edits', { prompt: 'x', video: { id } }, '8'],
+      ['/extensions', { prompt: 'x', seconds: '4', video: { id } }, '12'],
+    ] as const;
+    for (const [url, body, seconds] of cases) {
+      const answer = await post(url, body);
+      expect(answer.json()).toMatchObject({
+        status: 'queued',
+        prompt: 'x',
+        model: 'sora-2',
+        size: '1280x720',
+        seconds,
+        remixed_from_video_id: id,
+      });
+      clock.advance(HOUR);
+      const made = await server.inject(`/v1/videos/${answer.json<Answer>().id}/content`);
+      const clip = { prompt: 'x', width: 1280, height: 720, seconds: Number(seconds) };
+      expect(made.rawPayload.equals(fakeClip(clip))).toBe(true);
+    }
+    const ledger = (await server.inject('/ledger')).json<object>();
+    expect(ledger).toMatchObject({ created: 4, derived: { remix: 1, edit: 1, extend: 1 } });
+  });
+
+  it('refuses operations on what is not there, not finished, or too long', async () => {
+    const { id } = await created({ prompt: 'a boat' });
+    expect((await post('/video_x/remix', { prompt: 'x' })).statusCode).toBe(404);
+    expect((await post(`/${id}/remix`, { prompt: 'x' })).json()).toMatchObject({
+      error: { code: 'video_not_completed' },
+    });
+    clock.advance(HOUR);
+    for (const [url, body, param] of [
+      [`/${id}/remix`, {}, 'prompt'],
+      ['/edits', { prompt: 'x' }, 'video'],
+      ['/extensions', { prompt: 'x', video: { id } }, 'seconds'],
+      ['/extensions', { prompt: 'x', video: { id }, seconds: '5' }, 'seconds'],
+    ] as const) {
+      const answer = await post(url, body);
+      expect([answer.statusCode, answer.json<{ error: { param: string } }>().error.param]).toEqual([
+        400,
+        param,
+      ]);
+    }
+    let longest = id;
+    for (let seconds = 4; seconds < 104; seconds += 20) {
+      const answer = await post('/extensions', { prompt: 'x', seconds: '20', video: { id: longest } });
+      longest = answer.json<Answer>().id;
+      clock.advance(HOUR);
+    }
+    const tooLong = await post('/extensions', { prompt: 'x', seconds: '20', video: { id: longest } });
+    expect(tooLong.json()).toMatchObject({ error: { message: expect.stringContaining('120') as string } });
+  });
+
+  it.each(['vllm-omni', 'sglang'] as const)('has no operations as %s', async (name) => {
+    server = await start({ dialect: WIRE_DIALECTS[name] });
+    expect((await post('/edits', { prompt: 'x', video: { id: 'y' } })).statusCode).toBe(404);
+  });
+
   it('gives one video per idempotency key, and refuses the key for something else', async () => {
     const key = { 'idempotency-key': 'k1' };
     const first = await created({ prompt: 'a' }, key);

@@ -3,10 +3,11 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { newId, sha256 } from '../../core/ids.ts';
 import type { Secret } from '../../core/secret.ts';
 import { createClips } from './clips.ts';
-import { readCreate } from './create-request.ts';
+import { type CreateRequest, readCreate } from './create-request.ts';
 import { sendContent } from './send-content.ts';
 import { createServerVideos } from './server-videos.ts';
 import type { SimulatorOptions } from './simulator.ts';
+import { readSourceRequest } from './source-request.ts';
 import { modelObject, SERVER_MODELS, WIRE_DIALECTS, type WireDialect, WireError } from './wire.ts';
 
 export interface SimulatorServerOptions extends SimulatorOptions {
@@ -58,7 +59,12 @@ export async function createSimulatorServer(options: SimulatorServerOptions): Pr
     data: SERVER_MODELS.map((model) => modelObject(model, dialect)),
   }));
   server.get('/v1/videos', (request) => videos.list(request.query as Record<string, string | undefined>));
-  server.post('/v1/videos', (request, reply) => create(request, reply));
+  server.post('/v1/videos', (request, reply) => create(request, reply, readCreate(request, dialect)));
+  for (const [kind, path] of dialect.operations ? SOURCE_PATHS : []) {
+    server.post(path, (request, reply) =>
+      create(request, reply, readSourceRequest(request, kind, videos, dialect)),
+    );
+  }
   server.get<ById>('/v1/videos/:id', (request, reply) => {
     const { stored, state } = videos.get(request.params.id);
     if (state.nextMs > 0) reply.header('openai-poll-after-ms', String(Math.ceil(state.nextMs)));
@@ -71,16 +77,25 @@ export async function createSimulatorServer(options: SimulatorServerOptions): Pr
   });
   return server;
 
-  async function create(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const wanted = await readCreate(request, dialect);
+  async function create(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    wanted: Promise<CreateRequest>,
+  ): Promise<unknown> {
     const key = request.headers['idempotency-key'];
-    const video = videos.create(wanted, typeof key === 'string' && key !== '' ? key : null);
+    const video = videos.create(await wanted, typeof key === 'string' && key !== '' ? key : null);
     if (video) return video;
     reply.hijack();
     request.raw.socket.destroy();
     return undefined;
   }
 }
+
+const SOURCE_PATHS = [
+  ['remix', '/v1/videos/:id/remix'],
+  ['edit', '/v1/videos/edits'],
+  ['extend', '/v1/videos/extensions'],
+] as const;
 
 function checkKey(request: FastifyRequest, apiKey: Secret): void {
   const given = request.headers.authorization ?? '';

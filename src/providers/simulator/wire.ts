@@ -1,8 +1,8 @@
-import type { ModelSpec } from '../model.ts';
-import { sizeText } from '../model.ts';
+import { type ModelSpec, sizeText, SOURCE_KINDS } from '../model.ts';
 import { SORA_2, SORA_2_PRO } from '../sora.ts';
 import { SIMULATOR_MODEL } from './simulator.ts';
-import { type SimulatedVideo, type VideoState } from './timeline.ts';
+import type { StoredVideo } from './ledger.ts';
+import type { VideoState } from './timeline.ts';
 
 /**
  * How the server behaves on the wire. `default` is the whole of the Videos API plus our extensions; the others leave
@@ -21,6 +21,8 @@ export interface WireDialect {
   bareList: boolean;
   /** Progress is 0 or 100. */
   coarseProgress: boolean;
+  /** Has remix, edits and extensions. */
+  operations: boolean;
 }
 
 const DEFAULT: WireDialect = {
@@ -30,13 +32,14 @@ const DEFAULT: WireDialect = {
   strictSeconds: false,
   bareList: false,
   coarseProgress: false,
+  operations: true,
 };
 
-const BARE = { ...DEFAULT, advertises: false, idempotency: false };
+const BARE = { ...DEFAULT, advertises: false, idempotency: false, operations: false };
 
 export const WIRE_DIALECTS = {
   default: DEFAULT,
-  openai: { ...BARE, strictSeconds: true },
+  openai: { ...BARE, strictSeconds: true, operations: true },
   'vllm-omni': { ...BARE, multipartOnly: true },
   sglang: { ...BARE, bareList: true, coarseProgress: true },
 } as const satisfies Record<string, WireDialect>;
@@ -73,14 +76,14 @@ export function modelObject(model: ModelSpec, dialect: WireDialect) {
       idempotency_key: dialect.idempotency,
       list: 'complete',
       delete_stops: true,
+      ...(dialect.operations ? { operations: SOURCE_KINDS } : {}),
     },
   };
 }
 
 /** A video as the wire shows it at one moment. */
 export function videoObject(
-  video: SimulatedVideo,
-  model: string,
+  { video, model, source }: Pick<StoredVideo, 'video' | 'model' | 'source'>,
   state: VideoState,
   dialect: WireDialect,
 ): Record<string, unknown> {
@@ -102,7 +105,7 @@ export function videoObject(
     expires_at: null,
     size: `${video.width}x${video.height}`,
     seconds: String(video.seconds),
-    remixed_from_video_id: null,
+    remixed_from_video_id: source?.id ?? null,
     error: state.failure ? { code: state.failure.code, message: state.failure.message } : null,
   };
 }

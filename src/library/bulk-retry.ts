@@ -1,0 +1,31 @@
+import type { Principal } from '../accounts/principal.ts';
+import { AppError } from '../core/errors.ts';
+import { draftRetry } from '../derivations/retry.ts';
+import type { Job } from '../jobs/job.ts';
+import { failed, type Outcome, type Outcomes } from './bulk-items.ts';
+import type { LibraryParts } from './library.ts';
+
+/**
+ * New jobs for failed and cancelled ones, drafted and stored nowhere. A video whose model has gone or changed since
+ * gets that as its own outcome.
+ */
+export function draftRetries(
+  parts: Pick<LibraryParts, 'catalog' | 'draftJob'>,
+  caller: Principal,
+  parents: readonly Job[],
+  dryRun: boolean,
+): { jobs: Job[]; outcomes: Outcomes } {
+  const jobs: Job[] = [];
+  const outcomes = new Map<string, Outcome>();
+  for (const parent of parents) {
+    try {
+      const job = draftRetry(parts, caller, parent);
+      jobs.push(job);
+      outcomes.set(parent.id, { ok: true, ...(dryRun ? {} : { newJobId: job.id }) });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      outcomes.set(parent.id, failed(error.code, error.message));
+    }
+  }
+  return { jobs, outcomes };
+}

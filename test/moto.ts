@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process';
+
+/** The S3 store of the tests, unless TEST_S3_ENDPOINT and TEST_S3_BUCKET name another one. */
+export const MOTO = {
+  name: 'moto',
+  get: "python3 -m pip install 'moto[server]'",
+};
+
+/** Whether this machine's Python has moto with what its server needs. Looks, imports nothing. */
+export function hasMoto(): boolean {
+  const look =
+    "import sys, importlib.util as u; sys.exit(0 if u.find_spec('moto') and u.find_spec('flask') else 1)";
+  return spawnSync('python3', ['-c', look], { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether the S3 tests have a store to run against. */
+export function hasS3(): boolean {
+  return process.env['TEST_S3_ENDPOINT'] !== undefined || hasMoto();
+}
