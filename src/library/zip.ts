@@ -1,9 +1,9 @@
 import type { Principal } from '../accounts/principal.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
-import { type Job, resultOf, type StoredFile } from '../jobs/job.ts';
+import { type Job, type JobFiles, resultOf } from '../jobs/job.ts';
 import { viewJob } from '../jobs/job-view.ts';
 import { unfinishedText } from '../jobs/jobs.service.ts';
-import type { Variant } from '../providers/provider.ts';
+
 import type { LibraryParts, Selection } from './library.ts';
 import { countSelected, walk } from './selection.ts';
 import { createNamer } from './zip-names.ts';
@@ -14,7 +14,7 @@ export const ZIP_LIMIT = 1000;
 export interface ZipRequest {
   selection: Selection;
   template: string | undefined;
-  include: readonly Variant[];
+  include: readonly (keyof JobFiles)[];
   /** Most videos, where a filter finds more. */
   limit: number;
 }
@@ -29,7 +29,7 @@ interface Manifest {
 
 interface PackedFile {
   name: string;
-  variant: Variant;
+  variant: keyof JobFiles;
   sizeBytes: number;
   sha256: string;
 }
@@ -79,9 +79,9 @@ async function pack(
   zip: Zip,
   job: Job,
   name: string,
-  include: readonly Variant[],
+  include: readonly (keyof JobFiles)[],
 ): Promise<PackedFile[]> {
-  const files: Partial<Record<Variant, StoredFile>> = resultOf(job)?.files ?? {};
+  const files: Partial<JobFiles> = resultOf(job)?.files ?? {};
   const at = job.finished_at ?? job.created_at;
   const packed: PackedFile[] = [];
   for (const variant of include) {
