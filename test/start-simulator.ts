@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { CLIPS_VARIABLE } from './test-env.ts';
 
 export interface Ledger {
   created: number;
@@ -19,14 +20,15 @@ export interface RunningSimulator {
 
 /** The simulator as users run it: a process of its own on a free port. */
 export async function startSimulator(args: string[] = []): Promise<RunningSimulator> {
-  const cache = await mkdtemp(join(tmpdir(), 'sora-simulator-'));
+  const shared = process.env[CLIPS_VARIABLE];
+  const cache = shared ?? (await mkdtemp(join(tmpdir(), 'sora-simulator-')));
   const script = join(import.meta.dirname, '..', 'src', 'providers', 'simulator', 'serve.ts');
   const child = spawn(process.execPath, [script, '--port', '0', '--cache', cache, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(async () => {
     child.kill('SIGKILL');
-    await rm(cache, { recursive: true, force: true });
+    if (shared === undefined) await rm(cache, { recursive: true, force: true });
   });
   for await (const line of createInterface(child.stdout)) {
     const url = /http:\/\/[\d.]+:\d+/.exec(line)?.[0];
