@@ -26,7 +26,7 @@ import { removeAbandoned } from './jobs/partial-files.ts';
 import { findRunTimes, releasePolls } from './jobs/poll.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
-import { createMedia } from './media/media.ts';
+import { createMedia, type Media } from './media/media.ts';
 import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
 import { createRetention, type Retention } from './retention/retention.ts';
@@ -62,6 +62,7 @@ export interface AppOptions {
   /** Tests bring their own; everything in the app takes time from it. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
+  media?: Media;
   /** Asks for the addresses of hosts that users name; the system's when left out. */
   lookup?: Lookup;
 }
@@ -96,7 +97,7 @@ export async function createApp({
   lifecycle.onStop('storage', () => storage.close?.());
   const outbound = createOutbound();
   lifecycle.onStop('outbound', () => outbound.close());
-  const media = createMedia({ path: config.executablePath });
+  const media = options.media ?? createMedia({ path: config.executablePath });
   lifecycle.onStop('media', () => media.close());
   const apiKey = await resolveApiKey(config.apiKey, config.dataDir);
   await adoptAdminKey(db, apiKey, new Date(clock.now()));

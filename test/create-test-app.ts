@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
@@ -8,8 +9,10 @@ import { loadConfig } from '../src/config.ts';
 import type { Database } from '../src/database/open.ts';
 import { createTestDatabase } from '../src/database/testing.ts';
 import { type JobView, viewJob } from '../src/jobs/job-view.ts';
+import { createMedia } from '../src/media/media.ts';
+import { rememberingMedia } from './remembering-media.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
-import { ADMIN_KEY, testSettings } from './test-env.ts';
+import { ADMIN_KEY, CLIPS_VARIABLE, testSettings } from './test-env.ts';
 
 /** A caller with a key: requests against the app without a network. */
 export interface Caller {
@@ -67,12 +70,15 @@ export async function createTestApp(
   const { dataDir, settings } = await testSettings(env);
   const clock = createTestClock();
   const config = loadConfig(settings);
+  const media = createMedia({ path: config.executablePath });
+  const clips = process.env[CLIPS_VARIABLE];
   const app = await createApp({
     config,
     databaseUrl: database.url,
     logger: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
     clock,
     bossClock: clock.bossClock,
+    media: clips === undefined ? media : rememberingMedia(media, join(clips, 'media')),
     ...options,
   });
   await app.prepare();
