@@ -1,13 +1,9 @@
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { ConfigError, loadConfig, readEnvironment } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { errorText } from '../src/core/errors.ts';
-import { createLifecycle } from '../src/core/lifecycle.ts';
-import { startEmbedded } from '../src/database/embedded.ts';
-import { findRunning } from '../src/database/embedded-running.ts';
-import { migrate } from '../src/database/migrate.ts';
+import { createLifecycle, type Lifecycle } from '../src/core/lifecycle.ts';
 import { openDatabase } from '../src/database/open.ts';
 import { createWriter } from '../src/jobs/write.ts';
 import { createQueue } from '../src/queue/queue.ts';
@@ -15,6 +11,7 @@ import { createRetention, type Retention } from '../src/retention/retention.ts';
 import { viewPlan } from '../src/retention/retention-view.ts';
 import type { SweepReport } from '../src/retention/sweep.ts';
 import { openStorage } from '../src/storage/open-storage.ts';
+import { databaseUrl } from './database-url.ts';
 
 const HELP = `Deletes what the retention rules no longer keep, or looks for files that nothing names.
 
@@ -43,7 +40,7 @@ async function main({ dryRun, sweep, json }: Options): Promise<void> {
   const stopping = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stopping.abort());
   try {
-    const retention = await open(lifecycle.onStop);
+    const retention = await open(lifecycle);
     const { signal } = stopping;
     if (sweep) {
       const report = await retention.sweep({ dryRun, signal });
@@ -62,26 +59,18 @@ async function main({ dryRun, sweep, json }: Options): Promise<void> {
   }
 }
 
-/** Beside a running server, or on the database that it would use. */
-async function open(onStop: ReturnType<typeof createLifecycle>['onStop']): Promise<Retention> {
+async function open(lifecycle: Lifecycle): Promise<Retention> {
   const config = loadConfig(readEnvironment());
-  const url = config.database.url ?? (await findRunning(config.dataDir)) ?? (await start(config.dataDir));
+  const url = await databaseUrl(config, lifecycle, log);
   const options = { maxConnections: 4, log, slowQueryMs: 60_000, applicationName: 'sora-studio retention' };
   const db = openDatabase({ url, ...options });
-  onStop('database', () => db.destroy());
+  lifecycle.onStop('database', () => db.destroy());
   const storage = await openStorage(config.storage, { log, clock: systemClock });
-  onStop('storage', () => storage.close?.());
+  lifecycle.onStop('storage', () => storage.close?.());
   // Never started: no task comes of this. The servers hear of what changes from the database.
   const queue = createQueue({ url, log, clock: systemClock });
   const write = createWriter({ db, queue, clock: systemClock, onCommit: () => {} });
   return createRetention({ db, write, log, storage, clock: systemClock, rules: config.retention });
-
-  async function start(dataDir: string): Promise<string> {
-    const embedded = await startEmbedded({ dataDir, log });
-    onStop('embedded PostgreSQL', embedded.stop);
-    await migrate(embedded.url, { dir: join(import.meta.dirname, '..', 'migrations'), log });
-    return embedded.url;
-  }
 }
 
 function print(result: object | string): void {

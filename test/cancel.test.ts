@@ -14,6 +14,16 @@ async function cancel({ admin }: TestApp, jobId: string): Promise<Cancelled['dat
 const countAttempts = async ({ db }: TestApp) =>
   (await db.selectFrom('attempts').select('id').execute()).length;
 
+test('a client that names JSON and sends no body is understood where none is needed', async () => {
+  const { admin } = await createTestApp();
+  const { jobId } = await admin.create();
+  const headers = { 'content-type': 'application/json' };
+  const cancelled = await admin.inject({ method: 'DELETE', url: `/api/v1/videos/${jobId}`, headers });
+  expect(cancelled.statusCode).toBe(200);
+  const again = await admin.inject({ method: 'POST', url: `/api/v1/videos/${jobId}/retry`, headers });
+  expect(again.json()).toMatchObject({ data: { retryOf: jobId, status: 'pending' } });
+});
+
 test('a pending job is cancelled without a call and without a charge', async () => {
   const app = await createTestApp();
   const { jobId } = await app.admin.create();

@@ -73,6 +73,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   useStrictValidation(server);
   endSlowBodies(server);
   server.removeContentTypeParser('text/plain');
+  tolerateEmptyJson(server);
   await server.register(cors, { origin: true, exposedHeaders: ['location', 'x-request-id', 'retry-after'] });
   await server.register(multipart, {
     limits: { fileSize: options.fileLimitBytes, files: 1, fields: 100, fieldSize: options.bodyLimitBytes },
@@ -96,6 +97,15 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     done();
   });
   return server;
+}
+
+/** Many clients send the header with every request, also where there is no body: that is no broken JSON. */
+function tolerateEmptyJson(server: Server): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.removeContentTypeParser('application/json');
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) =>
+    text === '' ? done(null, undefined) : parse(request, String(text), done),
+  );
 }
 
 /** Bodies are taken at their word (`"4"` is not 4); query strings and paths are text and may be converted. */

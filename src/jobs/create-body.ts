@@ -38,7 +38,8 @@ export function createBodyReader(options: BodyReaderOptions = {}) {
       request.body = convert(fields, options.textFields ?? []);
     }
     if (asObject(request.body) === undefined) {
-      throw new AppError('invalid_request', { message: 'The body must be a JSON object or a form.' });
+      const code = request.body === undefined ? 'invalid_json' : 'invalid_request';
+      throw new AppError(code, { message: 'The body must be a JSON object or a form.' });
     }
     refuseUnstorable(request.body, []);
   };
