@@ -11,7 +11,7 @@ export type Found =
 
 /** Checks under way at once in one process. */
 const CONCURRENCY = 32;
-const CHECK_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 8000;
 
 /** One look into the upstream's list for many. Those that it did not tell of are missing in the answer. */
 export async function checkList(

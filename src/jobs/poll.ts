@@ -8,7 +8,7 @@ import { estimateEnd, nextPollMs, type PollNews } from './poll-schedule.ts';
 import { claimDuePolls, type DuePoll, type PollOutcome, recordPolls } from './poll.repository.ts';
 
 /** How long a claim lasts: a dead worker's checks are taken over after this. */
-const LEASE_MS = 12_000;
+const LEASE_MS = 9000;
 /** Jobs taken in one go where each has to be asked about by itself, and where the upstream lists. */
 const CLAIM_SIZE = { single: 200, list: 10_000 };
 /** Fewer than this are asked about one by one all the same. */

@@ -66,10 +66,18 @@ const RETRY = { retryLimit: 10_000, retryDelay: 1, retryBackoff: true, retryDela
 /** How often tasks of dead workers are looked for, in ms. */
 const SWEEP_MS = 1000;
 
-/** A worker's death is no failure of its task: no pause before somebody else begins it. */
-const RELEASE_DEAD = `update pgboss.job set start_after = pgboss.job_now()
-  where state = 'retry' and start_after > pgboss.job_now()
-    and output -> 'value' ->> 'message' = 'job heartbeat timeout'`;
+/** How often a worker says that it is alive, and how long a silence is taken for its death here, in seconds. */
+const REFRESH_SECONDS = 2;
+const SILENCE_SECONDS = 7;
+
+/**
+ * A worker's death is no failure of its task: no pause before somebody else begins it, whether pg-boss has noticed it
+ * (after its least, ten seconds) or a shorter silence tells. One that was only held up cannot undo what its successor does.
+ */
+const RELEASE_DEAD = `update pgboss.job set state = 'retry', start_after = pgboss.job_now()
+  where (state = 'retry' and start_after > pgboss.job_now()
+      and output -> 'value' ->> 'message' = 'job heartbeat timeout')
+    or (state = 'active' and heartbeat_on < pgboss.job_now() - interval '${SILENCE_SECONDS} seconds')`;
 
 /** All that is running, when nobody is there who could be running it. */
 const RELEASE_ALL = `update pgboss.job set state = 'retry', start_after = pgboss.job_now() where state = 'active'`;
@@ -179,7 +187,7 @@ export function createQueue(options: QueueOptions): Queue {
         } as const;
         await boss.work<object>(
           kind.name,
-          { ...polling, localConcurrency: kind.concurrency },
+          { ...polling, localConcurrency: kind.concurrency, heartbeatRefreshSeconds: REFRESH_SECONDS },
           async ([job]) => {
             if (job) await run(kind, job.data, job.retryCount, job.signal);
           },
