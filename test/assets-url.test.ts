@@ -1,12 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { FETCH_TIMEOUT_MS } from '../src/assets/fetch-image.ts';
 import type { Lookup } from '../src/core/outbound.ts';
-import { errorOf, type TakenView } from './assets.ts';
+import { errorOf, type TakenView, temporaryFiles } from './assets.ts';
 import { createTestApp, type TestApp } from './create-test-app.ts';
 import { picture } from './images.ts';
 
@@ -226,7 +225,7 @@ test('nothing is fetched that a stranger may not make this server fetch, and the
   expect(await assetCount(app)).toBe(0);
   const { pagination } = (await app.admin.request('GET', '/api/v1/videos')).json() as { pagination: object };
   expect(pagination).toMatchObject({ total: 0 });
-  expect(await readdir(join(app.dataDir, 'tmp'))).toEqual([]);
+  expect(await temporaryFiles(app)).toEqual([]);
 }, 120_000);
 
 test.each(['another port', 'the very same address'])(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { sha256 } from '../src/core/ids.ts';
-import { contentOf, errorOf, post, upload } from './assets.ts';
+import { contentOf, errorOf, post, temporaryFiles, upload } from './assets.ts';
 import { createTestApp, useTestApp } from './create-test-app.ts';
 import { animated, blackPng, fromCamera, halves, picture, pixel, pngChunk } from './images.ts';
 
@@ -158,7 +158,7 @@ test(
       pagination: { total: number };
     };
     expect(pagination.total).toBe(0);
-    expect(await readdir(join(app.dataDir, 'tmp'))).toEqual([]);
+    expect(await temporaryFiles(app)).toEqual([]);
     expect(await readdir(join(app.dataDir, 'storage'))).not.toContain('references');
   },
 );

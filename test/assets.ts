@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { LightMyRequestResponse } from 'fastify';
 import type { AssetView } from '../src/assets/asset-view.ts';
-import type { Caller } from './create-test-app.ts';
+import type { Caller, TestApp } from './create-test-app.ts';
 
 export type TakenView = AssetView & { original: object; scaled: string | null };
 
@@ -45,4 +47,9 @@ export function errorOf(response: LightMyRequestResponse): {
   details?: object;
 } {
   return (response.json() as { error: { code: string; message: string } }).error;
+}
+
+/** What an app has left in its folder for files under way; the simulator's clips live there too. */
+export async function temporaryFiles({ dataDir }: TestApp): Promise<string[]> {
+  return (await readdir(join(dataDir, 'tmp'))).filter((name) => name !== 'simulator');
 }
