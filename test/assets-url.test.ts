@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { FETCH_TIMEOUT_MS } from '../src/assets/fetch-image.ts';
 import type { Lookup } from '../src/core/outbound.ts';
