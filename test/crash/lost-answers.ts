@@ -2,6 +2,7 @@ import OpenAI from 'openai';
 import { startLossyProxy } from '../lossy-proxy.ts';
 import { type Asked, drawAsk } from './ask.ts';
 import type { Verdict } from './judge.ts';
+import { setPrice } from './price.ts';
 import { API_KEY } from './product.ts';
 import { createRandom } from './random.ts';
 import { details, type Row, rowsOfVerdict, table, violations } from './report.ts';
@@ -44,6 +45,7 @@ export async function lostAnswers(options: LostAnswersOptions): Promise<LostAnsw
   const env = () => ({ MAX_RUNNING: '50' });
   return onStage({ mode: 'one', speed: 50, env, say, keep }, async (stage) => {
     await stage.fleet.startAll();
+    await setPrice(stage.fleet);
     const [address = ''] = stage.fleet.addresses();
     const dice = random.fork('proxy');
     const proxy = await startLossyProxy(address, () => dice.chance(LOST_RATE));

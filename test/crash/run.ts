@@ -3,6 +3,7 @@ import { type Toll, unleash } from './chaos.ts';
 import type { Mode } from './slots.ts';
 import type { Verdict } from './judge.ts';
 import { startLoad } from './load.ts';
+import { setPrice } from './price.ts';
 import { createRandom } from './random.ts';
 import { settle } from './settle.ts';
 import { onStage, verdictOn } from './stage.ts';
@@ -47,6 +48,7 @@ export async function randomKills(options: RunOptions): Promise<RunResult> {
     const { fleet, upstream } = stage;
     const { window, addresses } = fleet;
     await fleet.startAll();
+    await setPrice(fleet);
     const watch = watchTakeovers(window);
     const load = startLoad({
       random: random.fork('load'),
