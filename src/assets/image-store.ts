@@ -1,14 +1,12 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { AssetsTable } from '../database/schema.ts';
 import { type CleanImage, imageType, type ImageType, type Scale } from '../media/image.ts';
 import { MediaError } from '../media/media-error.ts';
 import type { Media } from '../media/media.ts';
+import { hashFile } from '../storage/hash.ts';
 import type { Storage } from '../storage/storage.ts';
 import { invalid } from './image-input.ts';
 
@@ -39,7 +37,7 @@ export function createImageStore(parts: { media: Media; storage: Storage; tempDi
       const contentType = await typeOf(files.output);
       if (!contentType) throw notAnImage();
       const { size } = await stat(files.output);
-      const sha256 = await hashOf(files.output);
+      const sha256 = await hashFile(files.output);
       const key = `references/${sha256}.${contentType.slice('image/'.length)}`;
       // Put again even if it is there: it counts as new then, and no sweep of old files takes it away.
       await storage.putFile(key, files.output, { contentType, sizeBytes: size, sha256 });
@@ -68,12 +66,6 @@ async function typeOf(path: string): Promise<ImageType | undefined> {
   } finally {
     await file.close();
   }
-}
-
-async function hashOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
 }
 
 function notAnImage(): AppError {
