@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import { finished, pipeline } from 'node:stream/promises';
+import { finished } from 'node:stream/promises';
 import { type Operation, type OutputStream, type Provider, ProviderError } from '../providers/provider.ts';
+import { hashFile } from '../storage/hash.ts';
 
 /** Largest file taken from an upstream, in bytes. */
 const MAX_BYTES = 8 * 1024 ** 3;
@@ -73,13 +73,6 @@ async function append(
     file.end();
     await written;
   }
-}
-
-/** SHA-256 of a file's bytes, in hex. */
-export async function hashFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
 }
 
 export async function sizeOf(file: string): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Previews, PreviewTargets } from '../media/previews.ts';
+import { hashFile } from '../storage/hash.ts';
 import type { Storage } from '../storage/storage.ts';
-import { hashFile, sizeOf } from './download.ts';
+import { sizeOf } from './download.ts';
 import type { JobFiles, StoredFile } from './job.ts';
 
 /** Where one run of a task keeps a video's files in storage: no run writes over what another has stored. */
