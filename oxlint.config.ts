@@ -24,6 +24,7 @@ const ROOMS = [
   'webhooks',
   'openai',
   'alerts',
+  'admin',
   'system',
 ];
 

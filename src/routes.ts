@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
+import { requireScope, type Scope } from './accounts/principal.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
 import { registerBatchRoutes } from './batches/batches.routes.ts';
@@ -83,7 +84,8 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
     create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
     upload: createRateLimit({ clock, ...createLimit, what: 'images' }),
   };
-  const guard = createGuard(parts.authenticate, limits.all);
+  const guard = createGuard(parts.authenticate, limits.all, scopeOf);
+  const adminGuard = createGuard(parts.authenticate, limits.all, () => 'admin');
   const createLimited = { ...parts, createLimit: limits.create };
   // The guard stands before each scope once: asked twice it would count twice.
   await server.register(
@@ -104,8 +106,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   );
   await server.register(
     async (scope: Server) => {
-      scope.addHook('onRequest', guard);
-      scope.addHook('onRequest', adminsOnly);
+      scope.addHook('onRequest', adminGuard);
       registerJobAdminRoutes(scope, parts);
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
@@ -127,10 +128,21 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   return server;
 }
 
-/** The guard of every route: who it is, then whether there has not been too much of it. No promise where none is needed. */
-function createGuard(authenticate: Authenticate, limit: RateLimit): Guard {
+/**
+ * The guard of every route: who it is, whether there has not been too much of it, and whether it may do this. No promise
+ * where none is needed.
+ */
+function createGuard(
+  authenticate: Authenticate,
+  limit: RateLimit,
+  scopeFor: (request: FastifyRequest) => Scope,
+): Guard {
   return (request, reply, done) => {
-    const count = () => limit(callerOf(request).keyId, request, reply);
+    const count = () => {
+      const caller = callerOf(request);
+      limit(caller.credentialId, request, reply);
+      requireScope(caller, scopeFor(request));
+    };
     try {
       const resolving = authenticate(request);
       if (resolving) return void resolving.then(count).then(() => done(), done);
@@ -142,8 +154,11 @@ function createGuard(authenticate: Authenticate, limit: RateLimit): Guard {
   };
 }
 
-async function adminsOnly(request: FastifyRequest): Promise<void> {
-  if (callerOf(request).role !== 'admin') throw new AppError('forbidden');
+/** What a route needs where it does not say so itself: looking is reading, everything else is writing. */
+function scopeOf({ method, routeOptions }: FastifyRequest): Scope {
+  return (
+    routeOptions.config.scope ?? (method === 'GET' || method === 'HEAD' ? 'videos:read' : 'videos:write')
+  );
 }
 
 function pathOf(url: string): string {

@@ -14,6 +14,7 @@ function job(owner: string, prompt: string, parent?: Job, kind: Derivation = 're
   const derived = kind === 'retry' ? undefined : ({ by: 'stand_in' } as const);
   return newJob({
     id: newId('video'),
+    user_id: null,
     owner_id: owner,
     api_key_id: null,
     name: null,

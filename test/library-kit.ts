@@ -32,6 +32,7 @@ export async function addVideo(
     ...newJob({
       id,
       owner_id: ADMIN,
+      user_id: ADMIN,
       api_key_id: null,
       name: null,
       priority: 0,

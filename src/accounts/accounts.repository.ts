@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { newId, sha256 } from '../core/ids.ts';
 import type { DB } from '../database/schema.ts';
-import type { Principal } from './principal.ts';
+import { type Principal, type Scope, SCOPES } from './principal.ts';
 
 /** The user that the key of the settings belongs to. */
 const ADMIN_ID = 'usr_admin';
@@ -17,12 +17,21 @@ export async function findPrincipal(
   const row = await db
     .selectFrom('api_keys')
     .innerJoin('users', 'users.id', 'api_keys.user_id')
-    .select(['api_keys.id as keyId', 'users.id as userId', 'users.role as role'])
+    .select([
+      'api_keys.id as keyId',
+      'api_keys.owner_id as ownerId',
+      'api_keys.scopes as scopes',
+      'api_keys.models as models',
+      'users.id as userId',
+      'users.role as role',
+    ])
     .where('api_keys.key_hash', '=', keyHash)
     .where('api_keys.revoked_at', 'is', null)
+    .where('users.disabled_at', 'is', null)
     .where((eb) => eb.or([eb('api_keys.expires_at', 'is', null), eb('api_keys.expires_at', '>', now)]))
     .executeTakeFirst();
-  return row;
+  if (!row) return undefined;
+  return { ...row, scopes: new Set(row.scopes as Scope[]), credentialId: row.keyId };
 }
 
 /**
@@ -55,7 +64,7 @@ export async function adoptAdminKey(
   });
 }
 
-/** Stores a key as its hash; a key that is there already is made valid again. */
+/** Stores a key that may do everything, as its hash; a key that is there already is made valid again. */
 export async function insertKey(
   db: Kysely<DB> | Transaction<DB>,
   { userId, name, key }: { userId: string; name: string; key: string },
@@ -67,6 +76,8 @@ export async function insertKey(
     name,
     prefix: key.slice(0, 8),
     key_hash: sha256(key),
+    owner_id: userId,
+    scopes: [...SCOPES],
     created_at: now,
   };
   await db

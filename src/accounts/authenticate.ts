@@ -6,11 +6,15 @@ import { AppError } from '../core/errors.ts';
 import { sha256 } from '../core/ids.ts';
 import type { DB } from '../database/schema.ts';
 import { findPrincipal } from './accounts.repository.ts';
-import type { Principal } from './principal.ts';
+import type { Principal, Scope } from './principal.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal | undefined;
+  }
+  interface FastifyContextConfig {
+    /** What a credential needs for this route; by its method when left out. */
+    scope?: Scope;
   }
 }
 

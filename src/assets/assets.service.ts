@@ -88,7 +88,7 @@ export function createAssetsService(parts: AssetParts): AssetsService {
   ): Promise<Taken> {
     const { original, ...image } = await store(bring, scale);
     const at = now();
-    const row = { id: newId('asset'), owner_id: caller.userId, name, source, created_at: at, used_at: at };
+    const row = { id: newId('asset'), owner_id: caller.ownerId, name, source, created_at: at, used_at: at };
     const asset = await upsertAsset(db, { ...row, ...image });
     return { asset, original, scaled: scale && !isSize(original, scale) ? scale.fit : null };
   }
@@ -107,7 +107,7 @@ export function createAssetsService(parts: AssetParts): AssetsService {
   ): Promise<Taken> {
     try {
       if ('assetId' in input) {
-        const asset = await touchAsset(db, caller.userId, input.assetId, now());
+        const asset = await touchAsset(db, caller.ownerId, input.assetId, now());
         if (!asset) throw new AppError('asset_not_found');
         return await rescale(caller, asset, scale);
       }
@@ -119,7 +119,7 @@ export function createAssetsService(parts: AssetParts): AssetsService {
   }
 
   async function get(caller: Principal, id: string): Promise<Asset> {
-    const asset = await findAsset(db, caller.userId, id);
+    const asset = await findAsset(db, caller.ownerId, id);
     if (!asset) throw new AppError('asset_not_found');
     return asset;
   }
@@ -132,14 +132,14 @@ export function createAssetsService(parts: AssetParts): AssetsService {
     async list(caller, request) {
       const page = readAssetPage(request);
       const [rows, total] = await Promise.all([
-        pageAssets(db, caller.userId, { ...page, limit: page.limit + 1 }),
-        countAssets(db, caller.userId),
+        pageAssets(db, caller.ownerId, { ...page, limit: page.limit + 1 }),
+        countAssets(db, caller.ownerId),
       ]);
       return toAssetList(rows, total, page);
     },
     async remove(caller, id) {
       // Only the row: who is just now taking the same image counts on the file. Unnamed files are swept up later.
-      if (!(await deleteAsset(db, caller.userId, id))) throw new AppError('asset_not_found');
+      if (!(await deleteAsset(db, caller.ownerId, id))) throw new AppError('asset_not_found');
     },
     open: (asset, range) => storage.open(asset.storage_key, range),
   };

@@ -126,7 +126,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
   server.post(
     '/batches/:batchId/retry',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).keyId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
       schema: {
         ...common,
         operationId: 'retryBatch',
@@ -140,7 +140,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
     },
     async (request, reply) => {
       const caller = callerOf(request);
-      const retry = readClientRetry(request, caller.keyId);
+      const retry = readClientRetry(request, caller.credentialId);
       const created = await batches.retry(caller, request.params.batchId, retry);
       void reply.code(201).header('location', `/api/v1/batches/${created.id}`);
       return sendCreated(reply, created);

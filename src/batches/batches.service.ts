@@ -65,7 +65,7 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
   const { db, clock, draftJob, create, maxVideos } = parts;
 
   async function owned(caller: Principal, id: string): Promise<Batch> {
-    const batch = await findBatch(db, caller.userId, id);
+    const batch = await findBatch(db, caller.ownerId, id);
     if (!batch) throw new AppError('batch_not_found');
     return batch;
   }
@@ -78,7 +78,7 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
         async draft() {
           const batch = {
             id: newId('batch'),
-            owner_id: caller.userId,
+            owner_id: caller.ownerId,
             name: request.name ?? null,
             webhook_url: request.webhookUrl ?? null,
             created_at: new Date(clock.now()),
@@ -100,7 +100,7 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
       judgeItems({ draftJob, check, maxVideos }, caller, request).map(({ job }) => job),
     async get(caller, id) {
       const page = { limit: 1, offset: 0 };
-      const { batches } = await pageBatches(db, { ownerId: caller.userId, id }, page);
+      const { batches } = await pageBatches(db, { ownerId: caller.ownerId, id }, page);
       const [batch] = batches;
       if (!batch) throw new AppError('batch_not_found');
       return batch;
@@ -108,8 +108,8 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
     items: ({ id }) => findItems(db, id, SHOWN_JOBS),
     itemIds: ({ id }) => findItemIds(db, id),
     list: (caller, filter, page, known) =>
-      pageBatches(db, { ...filter, ownerId: caller.userId }, page, known),
-    count: (caller, filter) => countBatches(db, { ...filter, ownerId: caller.userId }),
+      pageBatches(db, { ...filter, ownerId: caller.ownerId }, page, known),
+    count: (caller, filter) => countBatches(db, { ...filter, ownerId: caller.ownerId }),
     async cancel(caller, id) {
       await owned(caller, id);
       return cancelOpen(parts, id);
@@ -120,7 +120,7 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
     },
     async events(caller, id, page) {
       await owned(caller, id);
-      return listBatchEvents(db, caller.userId, id, page);
+      return listBatchEvents(db, caller.ownerId, id, page);
     },
   };
 }

@@ -40,7 +40,7 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
   server.post(
     '/videos/batch',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).keyId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
       preValidation: readBatch,
       // The reader has judged the body, the service judges the videos: the schema is for the document.
       validatorCompiler: (part) => {
@@ -72,7 +72,12 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
         const data = viewDryRun(batches.dryRun(caller, batch, check));
         return { success: true as const, data };
       }
-      const created = await batches.create(caller, batch, check, readClientRetry(request, caller.keyId));
+      const created = await batches.create(
+        caller,
+        batch,
+        check,
+        readClientRetry(request, caller.credentialId),
+      );
       void reply.code(201).header('location', `/api/v1/batches/${created.id}`);
       return sendCreated(reply, created);
     },

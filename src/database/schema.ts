@@ -4,11 +4,47 @@ import type { Json, JsonObject } from '../core/json.ts';
 /** A jsonb column: any JSON out, its text or a value in. */
 type JsonColumn<T> = ColumnType<T, string, string>;
 
+export interface OwnersTable {
+  id: string;
+  kind: 'user' | 'team';
+}
+
 export interface UsersTable {
   id: string;
   name: string;
   role: 'user' | 'admin';
+  email: string | null;
+  email_verified: Generated<boolean>;
+  image: string | null;
   created_at: Date;
+  updated_at: Generated<Date>;
+  disabled_at: Date | null;
+}
+
+export interface TeamsTable {
+  id: string;
+  name: string;
+  slug: string;
+  created_at: Generated<Date>;
+}
+
+export interface TeamMembersTable {
+  id: string;
+  team_id: string;
+  user_id: string;
+  role: 'owner' | 'admin' | 'member';
+  created_at: Generated<Date>;
+}
+
+export interface AuditLogTable {
+  id: Generated<number>;
+  at: Date;
+  actor_id: string | null;
+  credential_id: string | null;
+  address: string | null;
+  action: string;
+  subject_id: string | null;
+  details: JsonColumn<JsonObject>;
 }
 
 export interface ApiKeysTable {
@@ -20,11 +56,17 @@ export interface ApiKeysTable {
   created_at: Date;
   expires_at: Date | null;
   revoked_at: Date | null;
+  owner_id: string;
+  scopes: string[];
+  models: string[] | null;
+  spend_cap_micros: number | null;
+  last_used_at: Date | null;
 }
 
 export interface JobsTable {
   id: string;
   owner_id: string;
+  user_id: string | null;
   api_key_id: string | null;
   batch_id: string | null;
   name: string | null;
@@ -201,8 +243,12 @@ export interface UpkeepTable {
 
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
+  owners: OwnersTable;
   users: UsersTable;
+  teams: TeamsTable;
+  team_members: TeamMembersTable;
   api_keys: ApiKeysTable;
+  audit_log: AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;
   idempotency_keys: IdempotencyKeysTable;

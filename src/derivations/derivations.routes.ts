@@ -46,9 +46,9 @@ export function registerDerivationRoutes(server: Server, options: DerivationRout
     response: { 201: Success(JobSchema), ...failures([400, 404, 409, 413, 415, 422]) },
   };
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) =>
-    createLimit(callerOf(request).keyId, request, reply);
+    createLimit(callerOf(request).credentialId, request, reply);
   const originOf = (request: FastifyRequest) => ({
-    retry: readClientRetry(request, callerOf(request).keyId),
+    retry: readClientRetry(request, callerOf(request).credentialId),
     render: (job: Job) => JSON.stringify({ success: true, data: viewJob(job) }),
   });
 

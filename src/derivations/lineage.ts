@@ -62,12 +62,12 @@ export function createGetLineage({ db, jobs }: { db: Kysely<DB>; jobs: JobsServi
   return async (caller, jobId) => {
     const { job } = await jobs.get(caller, jobId);
     const rootId = job.root_id ?? job.id;
-    const tree = await findTree(db, caller.userId, rootId);
+    const tree = await findTree(db, caller.ownerId, rootId);
     const places = growTree(tree, rootId);
     const near = nearest(places, jobId, MOST_NODES);
     const shown = [...places.values()].filter(({ id }) => near.has(id));
     const there = shown.filter(({ deleted }) => !deleted).map(({ id }) => id);
-    const found = await findNodes(db, caller.userId, there);
+    const found = await findNodes(db, caller.ownerId, there);
     const rows = new Map(found.map((row) => [row.id, row]));
     const diffs = await compare(
       [...near].flatMap((id) => places.get(id) ?? []),

@@ -15,7 +15,7 @@ export interface ClientRetry {
 const MAX_KEY_LENGTH = 255;
 
 /** Reads it from a validated request. Throws `invalid_request` for a key that is none. */
-export function readClientRetry(request: FastifyRequest, keyId: string): ClientRetry {
+export function readClientRetry(request: FastifyRequest, credentialId: string): ClientRetry {
   const key = request.headers['idempotency-key'];
   if (
     key !== undefined &&
@@ -29,7 +29,7 @@ export function readClientRetry(request: FastifyRequest, keyId: string): ClientR
   const image = request.reference ? sha256(request.reference) : '';
   const { params } = request;
   const named = Object.keys(params as object).length > 0 ? [canonical(params)] : [];
-  const text = [keyId, request.routeOptions.url, ...named, canonical(request.body), image].join('\n');
+  const text = [credentialId, request.routeOptions.url, ...named, canonical(request.body), image].join('\n');
   const retryCount = Number(request.headers['x-stainless-retry-count'] ?? 0);
   return { fingerprint: toUuid(sha256(text)), key, isRetry: retryCount > 0 };
 }

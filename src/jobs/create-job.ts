@@ -125,7 +125,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
     const { retry, again } = request;
     const { key } = retry;
     // Before anything else: a first answer stands, even if its model has gone since then.
-    const kept = key === undefined ? undefined : await replay(caller.userId, key, retry);
+    const kept = key === undefined ? undefined : await replay(caller.ownerId, key, retry);
     if (kept) return kept;
     if (key === undefined && retry.isRetry && again) {
       // For the same reason; it is looked up once more under the lock.
@@ -133,7 +133,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
       if (former) return { ...again(former), replayed: true };
     }
     const draft = await request.draft();
-    if (key !== undefined) return createWithKey(draft, caller.userId, key, retry);
+    if (key !== undefined) return createWithKey(draft, caller.ownerId, key, retry);
     if (retry.isRetry && again) return createRetried(draft, retry.fingerprint, again);
     if (!(await insert(draft))) throw new Error('what has no key was not inserted');
     return first(draft);

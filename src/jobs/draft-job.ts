@@ -54,7 +54,8 @@ export function createDraftJob({
     const plan = entry.connection.provider.plan(amend?.(request) ?? request, model);
     return newJob({
       id: newId('video'),
-      owner_id: caller.userId,
+      owner_id: caller.ownerId,
+      user_id: caller.userId,
       api_key_id: caller.keyId,
       name: wishes.name ?? null,
       priority: PRIORITIES[wishes.priority ?? 'normal'],

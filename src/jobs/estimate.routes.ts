@@ -28,6 +28,7 @@ export function registerEstimateRoutes(server: Server, { draftJob }: { draftJob:
     '/estimate',
     {
       preValidation: createBodyReader(),
+      config: { scope: 'videos:read' },
       schema: {
         tags: ['Models'],
         operationId: 'estimateVideo',

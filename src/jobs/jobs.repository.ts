@@ -20,6 +20,7 @@ export interface KeyClaim {
 const CREATED_COLUMNS = [
   'id',
   'owner_id',
+  'user_id',
   'api_key_id',
   'batch_id',
   'batch_index',

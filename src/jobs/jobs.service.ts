@@ -110,7 +110,7 @@ export function createJobsService(
   async function owned(caller: Principal, id: string, looking?: Looking): Promise<CachedJob> {
     const entry = await cache.get(id, load);
     // Somebody else's is answered like nothing: an id gives nothing away.
-    if (entry?.job.owner_id !== caller.userId) throw new AppError('job_not_found');
+    if (entry?.job.owner_id !== caller.ownerId) throw new AppError('job_not_found');
     const { deleted_at: hidden, trashed_at: trashed } = entry.job;
     if (hidden && !(trashed && looking?.trashToo)) throw new AppError('job_not_found');
     return entry;
@@ -135,18 +135,18 @@ export function createJobsService(
       });
     },
     get: owned,
-    list: (caller, filter, page, known) => pageJobs(db, { ...filter, ownerId: caller.userId }, page, known),
-    count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.userId }, page.sort),
+    list: (caller, filter, page, known) => pageJobs(db, { ...filter, ownerId: caller.ownerId }, page, known),
+    count: (caller, filter, page) => countJobs(db, { ...filter, ownerId: caller.ownerId }, page.sort),
     countBehind: (caller, filter, page) =>
-      countJobs(db, { ...filter, ownerId: caller.userId }, page.sort, page),
+      countJobs(db, { ...filter, ownerId: caller.ownerId }, page.sort, page),
     async cursorAfter(caller, id, page) {
-      const cursor = await cursorAfter(db, caller.userId, id, page);
+      const cursor = await cursorAfter(db, caller.ownerId, id, page);
       if (cursor === undefined) throw new AppError('job_not_found', { param: 'after' });
       return cursor;
     },
     async events(caller, id) {
       await owned(caller, id, TRASH_TOO);
-      return listJobEvents(db, caller.userId, id);
+      return listJobEvents(db, caller.ownerId, id);
     },
     async cancel(caller, id) {
       await owned(caller, id, TRASH_TOO);
@@ -156,13 +156,13 @@ export function createJobsService(
       const { job } = await owned(caller, id, TRASH_TOO);
       if (job.trashed_at) return { job };
       if (!isFinal(job.status)) await cancelJob(parts, id).catch(unlessFinished);
-      const [trashed] = await parts.write((write) => trashJobs(write, caller.userId, [id]));
+      const [trashed] = await parts.write((write) => trashJobs(write, caller.ownerId, [id]));
       // Somebody else was first: it is in the trash by now, or gone.
       return trashed ? { job: trashed } : owned(caller, id, TRASH_TOO);
     },
     async restore(caller, id) {
       await owned(caller, id, TRASH_TOO);
-      const [job] = await parts.write((write) => restoreJobs(write, caller.userId, [id]));
+      const [job] = await parts.write((write) => restoreJobs(write, caller.ownerId, [id]));
       if (!job) throw new AppError('not_in_trash');
       return job;
     },

@@ -3,6 +3,7 @@ import type { Job } from './job.ts';
 type Chosen =
   | 'id'
   | 'owner_id'
+  | 'user_id'
   | 'api_key_id'
   | 'name'
   | 'priority'

@@ -24,7 +24,7 @@ export async function labelAll(
   label: Label,
 ): Promise<Outcomes> {
   const ids = jobs.map(({ id }) => id);
-  const labelled = await parts.write((write) => labelJobs(write, caller.userId, ids, label));
+  const labelled = await parts.write((write) => labelJobs(write, caller.ownerId, ids, label));
   return new Map(ids.map((id) => [id, labelRefusal(labelled.get(id)) ?? { ok: true }]));
 }
 
@@ -37,7 +37,7 @@ export async function trashAll(
   const open = jobs.filter((job) => !isFinal(job.status));
   const cancelled = await eachJob(parts, open, cancelling(parts, unlessFinished));
   const ids = jobs.map(({ id }) => id).filter((id) => cancelled.get(id)?.ok !== false);
-  const trashed = await parts.write((write) => trashJobs(write, caller.userId, ids));
+  const trashed = await parts.write((write) => trashJobs(write, caller.ownerId, ids));
   const there = new Set([...trashed, ...jobs.filter((job) => job.trashed_at)].map(({ id }) => id));
   return new Map(
     jobs.map(({ id }) => {
@@ -54,7 +54,7 @@ export async function restoreAll(
   jobs: readonly Job[],
 ): Promise<Outcomes> {
   const ids = jobs.map(({ id }) => id);
-  const restored = await parts.write((write) => restoreJobs(write, caller.userId, ids));
+  const restored = await parts.write((write) => restoreJobs(write, caller.ownerId, ids));
   const back = new Set(restored.map(({ id }) => id));
   return new Map(ids.map((id) => [id, back.has(id) ? { ok: true } : failed('not_in_trash')]));
 }

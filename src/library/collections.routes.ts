@@ -25,7 +25,7 @@ export function registerCollectionRoutes(server: Server, parts: LibraryParts): v
       },
     },
     async (request) => {
-      const collections = await listCollections(parts.db, callerOf(request).userId);
+      const collections = await listCollections(parts.db, callerOf(request).ownerId);
       return { success: true as const, data: collections.map(view) };
     },
   );

@@ -50,7 +50,7 @@ async function openSpools(tempDir: string): Promise<Record<Kind, Spool>> {
 async function fill(run: Run, caller: Principal): Promise<void> {
   const { parts, zip, spools } = run;
   const at = new Date(parts.clock.now());
-  for await (const asset of rowsOf(parts.db, 'assets', caller.userId)) {
+  for await (const asset of rowsOf(parts.db, 'assets', caller.ownerId)) {
     const record = assetRecord(asset);
     if (await addShared(run, record.id, record.file)) await spools.assets.add(record);
   }
@@ -58,9 +58,9 @@ async function fill(run: Run, caller: Principal): Promise<void> {
     for await (const { job } of walk(parts, caller, { filter }, Infinity)) if (job) await addJob(run, job);
   }
   // After the videos: what one of them stands in is there.
-  for await (const row of rowsOf(parts.db, 'collections', caller.userId))
+  for await (const row of rowsOf(parts.db, 'collections', caller.ownerId))
     await spools.collections.add(collectionRecord(row));
-  for await (const row of rowsOf(parts.db, 'batches', caller.userId))
+  for await (const row of rowsOf(parts.db, 'batches', caller.ownerId))
     await spools.batches.add(batchRecord(row));
   for (const kind of ['collections', 'batches', 'assets', 'videos'] as const) {
     const { sizeBytes, open } = await spools[kind].finish();

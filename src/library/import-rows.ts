@@ -46,6 +46,7 @@ export function jobOf(
     ...newJob({
       id: renamed.video(row.id),
       owner_id: ownerId,
+      user_id: null,
       api_key_id: null,
       name: row.name,
       priority: row.priority,

@@ -20,7 +20,7 @@ export async function importLibrary(
   const archive = await openArchive(path, parts.importLimitBytes);
   try {
     await checkWhole(archive);
-    const run = startRun(parts, caller.userId, archive);
+    const run = startRun(parts, caller.ownerId, archive);
     await importCollections(run);
     await importBatches(run);
     await importAssets(run);

@@ -72,10 +72,13 @@ export function registerLibraryRoutes(
     async (request, reply) => {
       const caller = callerOf(request);
       const { action, tags, collectionId, dryRun = false } = request.body;
-      if (action === 'retry' && !dryRun) createLimit(caller.keyId, request, reply);
+      if (action === 'retry' && !dryRun) createLimit(caller.credentialId, request, reply);
       const selection = readSelection(request.body);
       const wish = { action, selection, tags, collectionId, dryRun };
-      return sendCreated(reply, await runBulk(parts, caller, wish, readClientRetry(request, caller.keyId)));
+      return sendCreated(
+        reply,
+        await runBulk(parts, caller, wish, readClientRetry(request, caller.credentialId)),
+      );
     },
   );
 }

@@ -26,7 +26,7 @@ const MAX_METADATA = 32;
  */
 export function patchJob(parts: LibraryParts, caller: Principal, id: string, patch: JobPatch): Promise<Job> {
   return parts.write(async (write) => {
-    const [job] = await lockOwned(write.tx, caller.userId, [id]);
+    const [job] = await lockOwned(write.tx, caller.ownerId, [id]);
     if (!job) throw new AppError('job_not_found');
     if (job.trashed_at) throw new AppError('job_in_trash');
     return apply(write, job, patch);

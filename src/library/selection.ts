@@ -54,7 +54,7 @@ export async function* walk(
   if ('ids' in selection) {
     for (let start = 0; start < selection.ids.length; start += PAGE) {
       const ids = selection.ids.slice(start, start + PAGE);
-      const found = new Map((await findOwned(parts.db, caller.userId, ids)).map((job) => [job.id, job]));
+      const found = new Map((await findOwned(parts.db, caller.ownerId, ids)).map((job) => [job.id, job]));
       for (const id of ids) yield { id, job: found.get(id) };
     }
     return undefined;

@@ -108,6 +108,7 @@ export function registerZipRoutes(server: Server, parts: LibraryParts): void {
   server.post(
     '/videos/zip',
     {
+      config: { scope: 'videos:read' },
       preValidation: createBodyReader(),
       schema: {
         ...common,

@@ -26,7 +26,7 @@ const DESCRIPTION =
 export function registerOperationRoutes(server: Server, options: OperationRoutesOptions): void {
   const common = {
     onRequest: async (request: FastifyRequest, reply: FastifyReply) =>
-      options.createLimit(callerOf(request).keyId, request, reply),
+      options.createLimit(callerOf(request).credentialId, request, reply),
     preValidation: createBodyReader({ onFile: refuseFile }),
   };
   const schema = {
@@ -108,7 +108,7 @@ export function registerOperationRoutes(server: Server, options: OperationRoutes
     wish: DeriveWish,
   ) {
     const caller = callerOf(request);
-    const origin = { retry: readClientRetry(request, caller.keyId), render: videoBody };
+    const origin = { retry: readClientRetry(request, caller.credentialId), render: videoBody };
     const created = await options.derivations.derive(caller, videoId, kind, wish, origin);
     void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
     return sendCreated(reply, created);

@@ -44,7 +44,8 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
   server.post(
     '/videos',
     {
-      onRequest: async (request, reply) => options.createLimit(callerOf(request).keyId, request, reply),
+      onRequest: async (request, reply) =>
+        options.createLimit(callerOf(request).credentialId, request, reply),
       preValidation: createBodyReader(),
       schema: {
         ...common,
@@ -59,7 +60,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     async (request, reply) => {
       const caller = callerOf(request);
       const wish = withDefaults(readCreate(request.body, request.reference), catalog);
-      const origin = { retry: readClientRetry(request, caller.keyId), render: videoBody };
+      const origin = { retry: readClientRetry(request, caller.credentialId), render: videoBody };
       const created = await jobs.create(caller, wish, origin);
       void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
       return sendCreated(reply, created);

@@ -1,3 +1,4 @@
+import { ALL_SCOPES, type Principal } from '../../src/accounts/principal.ts';
 import { expect, test } from 'vitest';
 import type { JobView } from '../../src/jobs/job-view.ts';
 import { createTestApp, SMALL } from '../create-test-app.ts';
@@ -162,7 +163,15 @@ test('purge deletes a finished job and its files, and nothing else', async () =>
   const early = await admin.request('DELETE', `/api/v1/videos/${jobId}?purge=true`);
   expect(early.statusCode).toBe(409);
   await finish(jobId);
-  const caller = { userId: 'usr_admin', role: 'admin', keyId: 'key' } as const;
+  const caller: Principal = {
+    userId: 'usr_admin',
+    ownerId: 'usr_admin',
+    role: 'admin',
+    scopes: ALL_SCOPES,
+    credentialId: 'key',
+    keyId: 'key',
+    models: null,
+  };
   const file = await app.jobs.file(caller, jobId, 'video');
   expect((await admin.request('DELETE', `/api/v1/videos/${jobId}?purge=true`)).json()).toMatchObject({
     data: { jobId, purged: true },
