@@ -36,8 +36,19 @@ interface Belief {
   until: number;
 }
 
-/** Guards by API key. Only hashes are looked up and remembered, never the key itself. */
-export function createAuthenticate({ db, clock }: { db: Kysely<DB>; clock: Clock }): Authenticate {
+/** Finds who a request without a key belongs to, by its cookie; nobody when it has none that is valid. */
+export type ResolveSession = (request: FastifyRequest) => Promise<Principal | undefined>;
+
+/** Guards by API key, else by session. Only hashes are looked up and remembered, never the key itself. */
+export function createAuthenticate({
+  db,
+  clock,
+  resolveSession,
+}: {
+  db: Kysely<DB>;
+  clock: Clock;
+  resolveSession?: ResolveSession;
+}): Authenticate {
   const beliefs = new LRUCache<string, Belief>({ max: MAX_REMEMBERED });
 
   async function look(hash: string): Promise<Principal | undefined> {
@@ -49,7 +60,13 @@ export function createAuthenticate({ db, clock }: { db: Kysely<DB>; clock: Clock
 
   return (request) => {
     const key = credential(request);
-    if (key === undefined) throw new AppError('unauthorized');
+    if (key === undefined) {
+      if (!resolveSession || request.headers.cookie === undefined) throw new AppError('unauthorized');
+      return resolveSession(request).then((principal) => {
+        if (!principal) throw new AppError('unauthorized');
+        request.principal = principal;
+      });
+    }
     const hash = sha256(key);
     const known = beliefs.get(hash);
     if (known && known.until > clock.now()) return admit(request, known.principal);
