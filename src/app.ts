@@ -147,10 +147,19 @@ export async function createApp({
   const { deadlines } = config;
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
   const engine = createEngineRunner(parts, queue);
-  const create = createCreate({ ...parts, onCreated: () => engine.wake('queued') });
+  const create = createCreate({
+    ...parts,
+    quotaZone: config.quotaZone,
+    onCreated: () => engine.wake('queued'),
+  });
   const prices = createPriceBook(db);
   await prices.reload();
-  const draftJob = createDraftJob({ catalog, prices, clock });
+  const draftJob = createDraftJob({
+    catalog,
+    prices,
+    clock,
+    allowUnpriced: config.unpricedModels === 'allow',
+  });
   const retention = createRetention({ ...parts, rules: config.retention });
   const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;

@@ -31,6 +31,8 @@ export interface Config {
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
   aliases: Record<string, string>;
+  unpricedModels: Settings['UNPRICED_MODELS'];
+  quotaZone: string;
   /** Most videos in one batch. */
   batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
@@ -54,6 +56,7 @@ export interface ConnectionConfig {
   maxRetries: number;
   maxRunning: number;
   maxCallsPerMinute: number | undefined;
+  pricePerSecondUsd: number | undefined;
   whenUnconfirmed: WhenUnconfirmed;
   models: FileModel[];
 }
@@ -128,6 +131,8 @@ export function loadConfig(env: Environment): Config {
     connections,
     defaultModel: settings.DEFAULT_MODEL ?? file.file.defaultModel,
     aliases: { ...file.file.aliases, ...settings.MODEL_ALIASES },
+    unpricedModels: settings.UNPRICED_MODELS,
+    quotaZone: settings.QUOTA_TIME_ZONE,
     batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
     importLimitBytes: settings.IMPORT_LIMIT,
@@ -154,6 +159,7 @@ export function loadConfig(env: Environment): Config {
       maxRetries: connection.maxRetries ?? settings.OPENAI_MAX_RETRIES,
       maxRunning: connection.maxRunning ?? settings.MAX_RUNNING,
       maxCallsPerMinute: connection.maxCallsPerMinute,
+      pricePerSecondUsd: connection.pricePerSecondUsd,
       whenUnconfirmed: connection.whenUnconfirmed ?? settings.WHEN_UNCONFIRMED,
       models: connection.models ?? [],
     };
@@ -180,6 +186,7 @@ function openAiConnection(settings: Settings): ConnectionConfig[] {
       maxRetries: settings.OPENAI_MAX_RETRIES,
       maxRunning: settings.MAX_RUNNING,
       maxCallsPerMinute: undefined,
+      pricePerSecondUsd: settings.OPENAI_PRICE_PER_SECOND,
       whenUnconfirmed: settings.WHEN_UNCONFIRMED,
       models: settings.OPENAI_MODELS.map((id) => ({ id })),
     },

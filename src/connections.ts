@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config, ConnectionConfig } from './config.ts';
 import type { Clock } from './core/clock.ts';
+import { usdToMicros } from './core/money.ts';
 import type { Outbound } from './core/outbound.ts';
 import type { Media } from './media/media.ts';
 import type { Connection } from './providers/catalog.ts';
@@ -32,9 +33,11 @@ function toServer(connection: ConnectionConfig, { clock, outbound }: Parts): Con
     outbound,
     clock,
   });
-  const { name, maxRunning, maxCallsPerMinute, maxRetries, whenUnconfirmed } = connection;
+  const { name, maxRunning, maxCallsPerMinute, maxRetries, whenUnconfirmed, pricePerSecondUsd } = connection;
+  const price =
+    pricePerSecondUsd === undefined ? {} : { pricePerSecondMicros: usdToMicros(pricePerSecondUsd) };
   const limits = { maxRunning, maxCallsPerMinute, maxRetries, whenUnconfirmed };
-  return { name, adapter: 'openai-videos', provider, ...limits };
+  return { name, adapter: 'openai-videos', provider, ...limits, ...price };
 }
 
 function toSimulator(config: Config, { clock, media }: Parts): Connection {

@@ -41,6 +41,9 @@ const FileConnection = Type.Object(
     maxRetries: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
     maxRunning: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     maxCallsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+    pricePerSecondUsd: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1000, description: 'Of models that name none; 0: free.' }),
+    ),
     whenUnconfirmed: Type.Optional(
       Type.Unsafe<WhenUnconfirmed>({ type: 'string', enum: ['ask', 'resend', 'fail'] }),
     ),

@@ -38,6 +38,7 @@ import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
 import { registerPriceRoutes } from './usage/prices.routes.ts';
+import { registerQuotaAdminRoutes, registerQuotaRoute } from './usage/quota.routes.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
 
 export interface HttpParts {
@@ -86,6 +87,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   };
   const guard = createGuard(parts.authenticate, limits.all, scopeOf);
   const adminGuard = createGuard(parts.authenticate, limits.all, () => 'admin');
+  const quotas = { db: parts.db, clock, quotaZone: config.quotaZone };
   const createLimited = { ...parts, createLimit: limits.create };
   // The guard stands before each scope once: asked twice it would count twice.
   await server.register(
@@ -101,6 +103,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerAssetRoutes(scope, { ...parts, createLimit: limits.upload });
       registerModelRoutes(scope, parts);
       registerEstimateRoutes(scope, parts);
+      registerQuotaRoute(scope, quotas);
     },
     { prefix: '/api/v1' },
   );
@@ -110,6 +113,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerJobAdminRoutes(scope, parts);
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
+      registerQuotaAdminRoutes(scope, quotas);
     },
     { prefix: '/api/v1/admin' },
   );

@@ -96,6 +96,15 @@ const bytes: Parse<number> = (value) => {
   }
 };
 
+const timeZone: Parse<string> = (value) => {
+  try {
+    // The name as the database knows it too: `europe/berlin` becomes `Europe/Berlin`.
+    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
+  } catch (error) {
+    throw new Error('the name of a time zone, such as Europe/Berlin', { cause: error });
+  }
+};
+
 function accessKey(value: string): Secret {
   if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('made of printable ASCII characters without spaces');
   return new Secret(value);
@@ -174,6 +183,20 @@ export const SETTINGS = {
     'How often a job is offered again when the server surely did not take it.',
     integer(0, 100),
     3,
+  ),
+  OPENAI_PRICE_PER_SECOND: optional(
+    'USD that a second of video costs there, where the server names no price; 0: free, as on a machine of your own.',
+    decimal(0, 1000),
+  ),
+  UNPRICED_MODELS: setting(
+    'A model of which nobody has said what it costs: refuse its videos, or allow them as if they were free.',
+    oneOf('refuse', 'allow'),
+    'refuse',
+  ),
+  QUOTA_TIME_ZONE: setting(
+    'Where the days and months of quotas begin, such as Europe/Berlin. The same for all machines.',
+    timeZone,
+    'UTC',
   ),
   WHEN_UNCONFIRMED: setting(
     'When nobody can find out whether a provider took a job: ask an operator, resend (it may be paid twice), or fail.',

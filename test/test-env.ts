@@ -23,6 +23,7 @@ export async function testSettings(env: Record<string, string>): Promise<{
     API_KEY: ADMIN_KEY,
     DATA_DIR: dataDir,
     SIMULATOR_SPEED: '0',
+    UNPRICED_MODELS: 'allow',
     CREATE_LIMIT_MAX: '100000',
     RATE_LIMIT_MAX: '100000',
     PATH: process.env['PATH'],

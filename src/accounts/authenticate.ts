@@ -2,7 +2,7 @@ import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Kysely } from 'kysely';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock.ts';
-import { AppError } from '../core/errors.ts';
+import { AppError, ERRORS } from '../core/errors.ts';
 import { sha256 } from '../core/ids.ts';
 import type { DB } from '../database/schema.ts';
 import { findPrincipal } from './accounts.repository.ts';
@@ -62,10 +62,9 @@ export function createAuthenticate({
     const key = credential(request);
     if (key === undefined) {
       if (!resolveSession || request.headers.cookie === undefined) throw new AppError('unauthorized');
-      return resolveSession(request).then((principal) => {
-        if (!principal) throw new AppError('unauthorized');
-        request.principal = principal;
-      });
+      return resolveSession(request).then((principal) =>
+        admit(request, principal, ERRORS.unauthorized.message),
+      );
     }
     const hash = sha256(key);
     const known = beliefs.get(hash);
@@ -74,8 +73,12 @@ export function createAuthenticate({
   };
 }
 
-function admit(request: FastifyRequest, principal: Principal | undefined): void {
-  if (!principal) throw new AppError('unauthorized', { message: 'This API key is not valid.' });
+function admit(
+  request: FastifyRequest,
+  principal: Principal | undefined,
+  message = 'This API key is not valid.',
+): void {
+  if (!principal) throw new AppError('unauthorized', { message });
   request.principal = principal;
 }
 

@@ -135,7 +135,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
           'New jobs in the places of the old ones, asking for the same; the answer lists the new ones.',
         params: schemas.BatchId,
         headers: CreateHeaders,
-        response: { 201: Success(schemas.CreatedBatchSchema), ...failures([400, 404, 409, 422]) },
+        response: { 201: Success(schemas.CreatedBatchSchema), ...failures([400, 402, 403, 404, 409, 422]) },
       },
     },
     async (request, reply) => {

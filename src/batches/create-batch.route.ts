@@ -61,7 +61,7 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
         response: {
           200: { ...Success(schemas.DryRunSchema), description: 'With `dryRun`: what would be created.' },
           201: Success(schemas.CreatedBatchSchema),
-          ...failures([400, 413, 415, 422, 503]),
+          ...failures([400, 402, 403, 413, 415, 422, 503]),
         },
       },
     },

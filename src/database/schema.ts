@@ -235,6 +235,29 @@ export interface PricesTable {
   created_at: Date;
 }
 
+export interface QuotasTable {
+  scope: 'role' | 'user' | 'team' | 'key';
+  subject_id: string;
+  metric: 'usd_day' | 'usd_month' | 'videos_day' | 'seconds_month' | 'running';
+  hard: number | null;
+  soft: number | null;
+  updated_by: string;
+  updated_at: Date;
+}
+
+export interface MetersTable {
+  scope: 'user' | 'team' | 'key';
+  subject_id: string;
+  zone: string;
+  day: Date;
+  month: Date;
+  usd_day: number;
+  usd_month: number;
+  usd_total: number;
+  videos_day: number;
+  seconds_month: number;
+}
+
 export interface UpkeepTable {
   kind: 'retention' | 'sweep';
   started_at: Date;
@@ -261,5 +284,7 @@ export interface DB {
   ledger: LedgerTable;
   balances: BalancesTable;
   prices: PricesTable;
+  quotas: QuotasTable;
+  meters: MetersTable;
   upkeep: UpkeepTable;
 }

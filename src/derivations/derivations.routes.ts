@@ -43,7 +43,7 @@ export function registerDerivationRoutes(server: Server, options: DerivationRout
     security: KEY_REQUIRED,
     params: JobId,
     headers: CreateHeaders,
-    response: { 201: Success(JobSchema), ...failures([400, 404, 409, 413, 415, 422]) },
+    response: { 201: Success(JobSchema), ...failures([400, 402, 403, 404, 409, 413, 415, 422]) },
   };
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) =>
     createLimit(callerOf(request).credentialId, request, reply);

@@ -79,6 +79,8 @@ function sentence({ keyword, params, message = 'is not valid' }: Problem): strin
   }
 }
 
+const USED_UP: ReadonlySet<ErrorCode> = new Set(['budget_exceeded', 'quota_exceeded']);
+
 /** Logs what a client is not told, and sets the headers every error has. */
 export function prepareError(error: unknown, request: FastifyRequest, reply: FastifyReply): PublicError {
   const shown = toPublicError(error);
@@ -86,6 +88,8 @@ export function prepareError(error: unknown, request: FastifyRequest, reply: Fas
   void reply.code(shown.status);
   if (shown.retryAfterSeconds !== undefined)
     void reply.header('retry-after', String(shown.retryAfterSeconds));
+  // What is used up does not come back by asking again: OpenAI's clients obey this.
+  if (USED_UP.has(shown.code)) void reply.header('x-should-retry', 'false');
   if (shown.status === 401) void reply.header('www-authenticate', 'Bearer');
   return shown;
 }

@@ -21,6 +21,7 @@ export const Failure = Type.Object(
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request is wrong: `error.code` and `error.details` say how.',
   401: 'No API key, or one that is not valid.',
+  402: 'The budget does not suffice: `error.details.exceeded` says what is left, and when it starts anew.',
   403: 'Your API key may not do that.',
   404: 'There is no such thing, or it is not yours.',
   409: 'It does not go with where the video stands.',
@@ -28,7 +29,7 @@ const REASONS: Readonly<Record<number, string>> = {
   422: 'The Idempotency-Key was used before, for another request.',
   415: 'Send the body as application/json or multipart/form-data.',
   416: 'The file has no such range.',
-  429: 'Too many requests: wait for `Retry-After` seconds.',
+  429: 'Too many requests: wait for `Retry-After` seconds. Or a quota does not suffice: `x-should-retry` is `false` then.',
   503: 'Not right now.',
 };
 

@@ -28,14 +28,10 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
   return parts.write(async (write) => {
     const pace = await lockPaceOrLeave(write, connectionName, firstPace(connection, write.now));
     if (!pace) return 0;
-    const { free, tokens } = allowance(
-      pace,
-      connection,
-      await countRunning(write, connectionName),
-      write.now,
-    );
+    const { running, isLimited } = await countRunning(write, connectionName);
+    const { free, tokens } = allowance(pace, connection, running, write.now);
     if (free === 0) return 0;
-    const chosen = await chooseNext(write, connectionName, Math.min(free, BATCH));
+    const chosen = await chooseNext(write, connectionName, Math.min(free, BATCH), { isLimited });
     const attempts = [];
     for (const job of chosen) {
       const changes = {

@@ -3,6 +3,8 @@ import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { asObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
+import { denialsIn } from '../usage/meters.repository.ts';
+import { quotaError } from '../usage/quota.ts';
 import type { ClientRetry } from './client-retry.ts';
 import { findAnswer, findByFingerprint, lockFingerprint } from './client-retry.repository.ts';
 import type { EngineParts } from './engine.ts';
@@ -46,21 +48,27 @@ const RETRY_WINDOW_MS = 5 * 60_000;
  */
 export type Create = (caller: Principal, request: CreateRequest) => Promise<Created>;
 
-export function createCreate(parts: EngineParts & { onCreated: () => void }): Create {
-  const { db, clock } = parts;
+export function createCreate(
+  parts: EngineParts & {
+    /** Where the days of quotas begin. */
+    quotaZone: string;
+    onCreated: () => void;
+  },
+): Create {
+  const { db, clock, quotaZone } = parts;
   /** Requests being worked on here: a retry that overtakes its predecessor waits for it. */
   const underway = new Map<string, Promise<Created>>();
 
   /** False when the key of the claim was taken. */
   async function insert(draft: Draft, claim?: KeyClaim): Promise<boolean> {
     const { before } = draft;
-    if (!before) return insertJobs(db, draft.jobs, claim);
+    if (!before) return insertJobs(db, draft.jobs, quotaZone, claim);
     return db
       .transaction()
       .execute(async (tx) => {
         await before(tx);
         // Rolls back what came before: the key stands for something else.
-        if (!(await insertJobs(tx, draft.jobs, claim))) throw new KeyTaken();
+        if (!(await insertJobs(tx, draft.jobs, quotaZone, claim))) throw new KeyTaken();
         return true;
       })
       .catch((error: unknown) => {
@@ -105,7 +113,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
       const former = await findByFingerprint(tx, fingerprint, retriesSince());
       if (former) return { ...again(former), replayed: true };
       await draft.before?.(tx);
-      await insertJobs(tx, draft.jobs);
+      await insertJobs(tx, draft.jobs, quotaZone);
       return { id: draft.id, body: draft.body, replayed: false };
     });
     if (!created.replayed) parts.onCreated();
@@ -142,7 +150,7 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
   return async (caller, request) => {
     const { fingerprint, isRetry } = request.retry;
     if (isRetry) await underway.get(fingerprint)?.catch(() => {});
-    const creating = createNow(caller, request).catch(unlessAssetGone);
+    const creating = createNow(caller, request).catch(inOurWords);
     underway.set(fingerprint, creating);
     try {
       return await creating;
@@ -154,8 +162,10 @@ export function createCreate(parts: EngineParts & { onCreated: () => void }): Cr
 
 class KeyTaken extends Error {}
 
-/** An asset may be deleted between the look at it and the commit of what starts from it. */
-function unlessAssetGone(error: unknown): never {
+/** What only the statement itself finds out: a quota that does not suffice, an asset that was deleted meanwhile. */
+function inOurWords(error: unknown): never {
+  const denials = denialsIn(error);
+  if (denials) throw quotaError(denials);
   const { constraint } = error as { constraint?: unknown };
   if (constraint === 'jobs_asset_id_fkey')
     throw new AppError('asset_not_found', { param: 'input_reference' });

@@ -1,7 +1,8 @@
 import type { Principal } from '../accounts/principal.ts';
 import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
-import type { Catalog } from '../providers/catalog.ts';
+import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
 import type { Plan, VideoRequest } from '../providers/provider.ts';
 import type { PriceBook } from '../usage/price-book.ts';
 import { type Job, type Priority, PRIORITIES } from './job.ts';
@@ -41,15 +42,19 @@ export function createDraftJob({
   catalog,
   prices,
   clock,
+  allowUnpriced,
 }: {
   catalog: Catalog;
   prices: PriceBook;
   clock: Clock;
+  /** Whether a model of which nobody has said what it costs may be run, as if it were free. */
+  allowUnpriced: boolean;
 }): DraftJob {
   return (caller, wishes, { fingerprint, placed, amend } = {}) => {
     const entry = catalog.resolve(wishes.model);
     const now = new Date(clock.now());
     const { model, rate } = prices.at(entry, now);
+    if (!rate && !allowUnpriced) throw withoutPrice(entry);
     const request = resolveRequest(wishes, model);
     const plan = entry.connection.provider.plan(amend?.(request) ?? request, model);
     return newJob({
@@ -78,6 +83,16 @@ export function createDraftJob({
       ...placed,
     });
   };
+}
+
+function withoutPrice({ model, connection }: CatalogEntry): AppError {
+  return new AppError('model_without_price', {
+    message:
+      `Nobody has said what ${model.id} costs: an administrator sets its price with POST /api/v1/admin/prices ` +
+      `(0 for free), or allows it with UNPRICED_MODELS=allow.`,
+    details: { model: model.id, provider: connection.name },
+    param: 'model',
+  });
 }
 
 function planRow(plan: Plan): Job['plan'] {

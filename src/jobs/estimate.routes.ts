@@ -36,7 +36,7 @@ export function registerEstimateRoutes(server: Server, { draftJob }: { draftJob:
         description: 'Takes what `POST /api/v1/videos` takes, checks it the same way, and creates nothing.',
         security: KEY_REQUIRED,
         body: schemas.CreateBody,
-        response: { 200: Success(EstimateSchema), ...failures([400, 413, 415]) },
+        response: { 200: Success(EstimateSchema), ...failures([400, 403, 413, 415]) },
       },
     },
     (request) => {

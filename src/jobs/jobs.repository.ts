@@ -4,6 +4,7 @@ import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import type { CancelOutcome } from '../providers/provider.ts';
 import { HOLD_CREATED, settle } from '../usage/ledger.repository.ts';
+import { meterCreated } from '../usage/meters.repository.ts';
 import type { Job, JobStatus } from './job.ts';
 import type { Write } from './write.ts';
 
@@ -56,13 +57,15 @@ const CREATED_COLUMNS = [
 ] as const satisfies readonly (keyof Job)[];
 
 /**
- * Inserts new jobs, each with its first event and its hold, in one statement: one round trip, one commit, however many they are. With
- * a claim, only if nobody has used that key before; somebody who is using it right now is waited for. False when the key
- * is taken.
+ * Inserts new jobs, each with its first event and its hold, and counts them against their quotas, in one statement: one
+ * round trip, one commit, however many they are. With a claim, only if nobody has used that key before; somebody who is
+ * using it right now is waited for. False when the key is taken. Rejects with what `denialsIn` reads when a quota does
+ * not suffice: nothing has been inserted then. `zone` is where the days of quotas begin.
  */
 export async function insertJobs(
   db: Kysely<DB> | Transaction<DB>,
   jobs: readonly Job[],
+  zone: string,
   claim?: KeyClaim,
 ): Promise<boolean> {
   const [first] = jobs;
@@ -72,29 +75,32 @@ export async function insertJobs(
   const claimed = claim
     ? `claimed as (
         insert into idempotency_keys (owner_id, key, fingerprint, response, created_at)
-        values ($2, $3, $4::uuid, $5, $6::timestamptz)
+        values ($4, $5, $6::uuid, $7, $2::timestamptz)
         on conflict (owner_id, key) do update
           set fingerprint = excluded.fingerprint, response = excluded.response, created_at = excluded.created_at
-          where idempotency_keys.created_at < $7::timestamptz
+          where idempotency_keys.created_at < $8::timestamptz
         returning true
       ),`
     : '';
   const text = `with ${claimed} created as (
       insert into jobs (${columns})
       select ${columns} from json_populate_recordset(null::jobs, $1::json) ${claim ? 'where exists (select from claimed)' : ''}
-      returning id, owner_id, api_key_id, batch_id, connection, model, estimated_micros, created_at
-    ), ${HOLD_CREATED}, logged as (
+      returning id, owner_id, user_id, api_key_id, batch_id, connection, model, seconds, estimated_micros, created_at
+    ), ${HOLD_CREATED}, ${meterCreated('$2::timestamptz', '$3::text')}, logged as (
       insert into events (owner_id, job_id, batch_id, type, data, created_at)
       select owner_id, id, batch_id, 'job.created', '{}', created_at from created
     )
-    select count(*) as count from created`;
+    select case when denied.what is null then (select count(*) from created) else deny_quota(denied.what) end as count
+    from denied`;
   const claimValues = claim
-    ? [first.owner_id, claim.key, claim.fingerprint, claim.response, first.created_at, claim.expiredBefore]
+    ? [first.owner_id, claim.key, claim.fingerprint, claim.response, claim.expiredBefore]
     : [];
   // Prepared once per connection: every create goes through here.
   const name = claim ? 'insert_jobs_with_key' : 'insert_jobs';
   const [answer] = await namedQuery<{ count: number }>(db, name, text, [
     JSON.stringify(rows),
+    first.created_at,
+    zone,
     ...claimValues,
   ]);
   return answer !== undefined && answer.count > 0;

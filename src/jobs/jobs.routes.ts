@@ -37,7 +37,7 @@ export function registerJobRoutes(server: Server, { jobs, createLimit }: JobRout
         consumes: ['application/json', 'multipart/form-data'],
         body: schemas.CreateBody,
         headers: schemas.CreateHeaders,
-        response: { 201: Success(schemas.JobSchema), ...failures([400, 404, 413, 415, 422, 503]) },
+        response: { 201: Success(schemas.JobSchema), ...failures([400, 402, 403, 404, 413, 415, 422, 503]) },
       },
     },
     async (request, reply) => {

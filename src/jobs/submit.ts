@@ -86,7 +86,7 @@ async function slowDown(parts: EngineParts, connection: string, waitMs: number):
   await parts.write(async (write) => {
     const pace = await lockPace(write, connection);
     if (!pace) return;
-    const running = await countRunning(write, connection);
+    const { running } = await countRunning(write, connection);
     await savePace(write, connection, slowedDown(pace, running, waitMs, write.now));
   });
 }

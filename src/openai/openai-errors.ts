@@ -8,17 +8,19 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   unknown_field: 'unknown_parameter',
   invalid_request: 'invalid_value',
   internal_error: 'server_error',
+  budget_exceeded: 'insufficient_quota',
+  quota_exceeded: 'insufficient_quota',
 };
 
-function typeOf(status: number): string {
+function typeOf(status: number, code: string): string {
+  if (code === 'insufficient_quota') return code;
   if (status === 429) return 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }
 
 /** The error envelope of OpenAI's API. */
 export function sendOpenAiError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { status, code, message, param } = prepareError(error, request, reply);
-  return reply.send({
-    error: { message, type: typeOf(status), param: param ?? null, code: CODES[code] ?? code },
-  });
+  const { status, code: ours, message, param } = prepareError(error, request, reply);
+  const code = CODES[ours] ?? ours;
+  return reply.send({ error: { message, type: typeOf(status, code), param: param ?? null, code } });
 }

@@ -37,7 +37,7 @@ export function registerOperationRoutes(server: Server, options: OperationRoutes
     headers: CreateHeaders,
     response: {
       200: schemas.VideoSchema,
-      ...failures([400, 404, 413, 415, 422], schemas.OpenAiFailure),
+      ...failures([400, 402, 403, 404, 413, 415, 422], schemas.OpenAiFailure),
     },
   };
 

@@ -54,7 +54,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
         consumes: ['application/json', 'multipart/form-data'],
         headers: CreateHeaders,
         body: schemas.CreateVideoBody,
-        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 404, 413, 415, 422, 503) },
+        response: { 200: schemas.VideoSchema, ...openAiFailures(400, 402, 403, 404, 413, 415, 422, 503) },
       },
     },
     async (request, reply) => {

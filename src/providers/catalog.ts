@@ -1,4 +1,5 @@
 import { AppError, errorText } from '../core/errors.ts';
+import type { Micros } from '../core/money.ts';
 import type { ModelSpec } from './model.ts';
 import type { CallContext, Provider } from './provider.ts';
 
@@ -23,6 +24,8 @@ export interface Connection {
   maxRetries: number;
   /** What to do about a paid call of which nothing can be found out; `ask` an operator when left out. */
   whenUnconfirmed?: WhenUnconfirmed;
+  /** What a second costs of its models that name no price. */
+  pricePerSecondMicros?: Micros;
   /** What the operator knows better than the provider, by the provider's own model id: prices above all. */
   overrides?: Readonly<Record<string, Partial<Omit<ModelSpec, 'id' | 'upstreamModel'>>>>;
 }
@@ -71,6 +74,10 @@ export interface CatalogOptions {
   fallbackNames?: readonly string[];
 }
 
+function priceOf({ pricePerSecondMicros }: Connection): Pick<Connection, 'pricePerSecondMicros'> {
+  return pricePerSecondMicros === undefined ? {} : { pricePerSecondMicros };
+}
+
 /** Knows what can be asked for and who makes it. Empty until the first `refresh`. */
 export function createCatalog(options: CatalogOptions): Catalog {
   const { connections } = options;
@@ -83,7 +90,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
       const models = await connection.provider.models(context);
       offers.set(
         connection.name,
-        models.map((model) => ({ ...model, ...connection.overrides?.[model.id] })),
+        models.map((model) => ({ ...priceOf(connection), ...model, ...connection.overrides?.[model.id] })),
       );
       return { connection: connection.name, models: models.length };
     } catch (error) {

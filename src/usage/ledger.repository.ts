@@ -1,15 +1,20 @@
 import { sql, type Transaction } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import type { Micros } from '../core/money.ts';
+import { type Recount, recount } from './meters.repository.ts';
 
 /** What the ledger wants to know of a job. */
 export interface Charged {
   id: string;
   owner_id: string;
+  user_id: string | null;
   api_key_id: string | null;
   batch_id: string | null;
   connection: string;
   model: string;
+  seconds: number;
+  status: string;
+  created_at: Date;
   /** What was held for it. */
   estimated_micros: Micros;
   /** What it came to; null when nobody knows, which charges nothing until somebody does. */
@@ -30,6 +35,7 @@ export const HOLD_CREATED = `held as (
   ), balanced as (
     insert into balances as old (account, micros) select debit, sum(amount_micros) from held group by debit
     on conflict (account) do update set micros = old.micros + excluded.micros
+    returning account
   )`;
 
 /**
@@ -38,7 +44,24 @@ export const HOLD_CREATED = `held as (
  */
 export async function settle(tx: Transaction<DB>, jobs: readonly Charged[], now: Date): Promise<void> {
   // Free of charge from beginning to end: there is nothing to write.
-  const costly = jobs.filter((job) => job.estimated_micros > 0 || (job.charged_micros ?? 0) > 0);
+  await settleBooks(
+    tx,
+    jobs.filter((job) => job.estimated_micros > 0 || (job.charged_micros ?? 0) > 0),
+    now,
+  );
+  await recount(tx, jobs.map(recountOf));
+}
+
+/** What brought no video and cost nothing has not been used. */
+function recountOf(job: Charged): Recount {
+  const { user_id, owner_id, api_key_id, created_at, status, seconds, estimated_micros } = job;
+  const charged = job.charged_micros ?? 0;
+  const isUnused = status !== 'completed' && charged === 0;
+  const unused = isUnused ? { videos: -1, seconds: -seconds } : { videos: 0, seconds: 0 };
+  return { user_id, owner_id, api_key_id, created_at, micros: charged - estimated_micros, ...unused };
+}
+
+async function settleBooks(tx: Transaction<DB>, costly: readonly Charged[], now: Date): Promise<void> {
   if (costly.length === 0) return;
   const ended = costly.map(({ id, owner_id, api_key_id, batch_id, connection, model, charged_micros }) => {
     const charged = charged_micros ?? 0;
@@ -100,4 +123,8 @@ export async function correct(
     .execute();
   await sql`insert into balances as old (account, micros) values (${sides[0]}, ${difference})
     on conflict (account) do update set micros = old.micros + excluded.micros`.execute(tx);
+  const { user_id, owner_id, api_key_id, created_at } = job;
+  await recount(tx, [
+    { user_id, owner_id, api_key_id, created_at, micros: difference, videos: 0, seconds: 0 },
+  ]);
 }

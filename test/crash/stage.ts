@@ -76,5 +76,7 @@ function usualEnv(upstream: Upstream): Record<string, string> {
     OPENAI_MAX_RETRIES: '20',
     SIMULATOR: 'false',
     MAX_RUNNING: String(MAX_RUNNING),
+    // Some scenarios set a price, and judge the books too.
+    UNPRICED_MODELS: 'allow',
   };
 }
