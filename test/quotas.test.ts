@@ -206,21 +206,28 @@ test('a key’s spend cap holds for good', async () => {
 
 test('a model without a price is refused, unless an administrator says so', async () => {
   const upstream = await startSimulator(['--speed', '50']);
-  const env = { OPENAI_BASE_URL: upstream.url, SIMULATOR: 'off', UNPRICED_MODELS: 'refuse' };
+  const env = {
+    OPENAI_BASE_URL: upstream.url,
+    SIMULATOR: 'off',
+    UNPRICED_MODELS: 'refuse',
+    OPENAI_MODELS: 'wan',
+  };
+  const body = { prompt: 'x' };
   const app = await createTestApp(env);
   for (const path of ['videos', 'estimate']) {
-    const refused = await app.admin.request('POST', `/api/v1/${path}`, BODY);
+    const refused = await app.admin.request('POST', `/api/v1/${path}`, body);
     expect(refused.json()).toMatchObject({
-      error: { code: 'model_without_price', details: { model: 'simulator', provider: 'openai' } },
+      error: { code: 'model_without_price', details: { model: 'wan', provider: 'openai' } },
     });
     expect(refused.statusCode).toBe(403);
   }
-  const price = { provider: 'openai', model: 'simulator', pricePerSecondUsd: 0 };
+  const price = { provider: 'openai', model: 'wan', pricePerSecondUsd: 0 };
   expect((await app.admin.request('POST', '/api/v1/admin/prices', price)).statusCode).toBe(201);
-  expect((await app.admin.create(BODY)).cost.estimatedUsd).toBe(0);
+  expect((await app.admin.create(body)).cost.estimatedUsd).toBe(0);
 
   const configured = await createTestApp({ ...env, OPENAI_PRICE_PER_SECOND: '0.1' });
-  expect((await configured.admin.create({ ...BODY, duration: 3 })).cost.estimatedUsd).toBe(0.3);
+  const { cost, duration } = await configured.admin.create(body);
+  expect(cost.estimatedUsd).toBe(duration / 10);
 });
 
 test('two processes do not overrun a budget either', async () => {
