@@ -41,7 +41,9 @@ insert into meters (scope, subject_id, zone, day, month, usd_day, usd_month, usd
 select scope, subject_id, 'UTC', today, date_trunc('month', today)::date,
   coalesce(sum(micros) filter (where day = today), 0),
   coalesce(sum(micros) filter (where day >= date_trunc('month', today)), 0),
-  sum(micros),
+  -- Videos that were deleted since then stand in the ledger still.
+  (select coalesce(sum(case when debit like 'held/%' or debit like 'spent/%' then amount_micros else -amount_micros end), 0)
+    from ledger where case scope when 'key' then api_key_id else owner_id end = subject_id),
   count(*) filter (where day = today and counts),
   coalesce(sum(seconds) filter (where day >= date_trunc('month', today) and counts), 0)
 from (

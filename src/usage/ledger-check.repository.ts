@@ -36,6 +36,13 @@ const RULES: Readonly<Record<string, string>> = {
     select given.job_id as what from ledger as given
     left join ledger as holds on holds.job_id = given.job_id and holds.kind = 'hold'
     where given.kind = 'release' and holds.amount_micros is distinct from given.amount_micros`,
+  'what a key or a team has used is what was held and charged for it': `
+    select meters.scope || ' ' || meters.subject_id as what from meters
+    left join lateral (
+      select sum(case when debit like 'held/%' or debit like 'spent/%' then amount_micros else -amount_micros end) as micros
+      from ledger where case meters.scope when 'key' then api_key_id else owner_id end = meters.subject_id
+    ) as moved on true
+    where meters.scope <> 'user' and meters.usd_total <> coalesce(moved.micros, 0)`,
   'what an ended job says it cost is what was charged': `
     select jobs.id as what from jobs
     left join lateral (
