@@ -25,6 +25,7 @@ export async function testSettings(env: Record<string, string>): Promise<{
     SIMULATOR_SPEED: '0',
     CREATE_LIMIT_MAX: '100000',
     RATE_LIMIT_MAX: '100000',
+    AUTH_FAILURES_MAX: '100000',
     PATH: process.env['PATH'],
     PORT: '0',
     ...env,

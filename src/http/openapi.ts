@@ -26,6 +26,7 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
         { name: 'Library', description: 'Keep, sort, take along and throw away what you have.' },
         { name: 'Batches', description: 'Many videos at once.' },
         { name: 'Assets', description: 'Reference images that videos start from.' },
+        { name: 'Keys', description: 'API keys of your own.' },
         { name: 'Models', description: 'What can be asked for.' },
         { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },
         { name: 'Administration', description: 'For operators, with an admin key.' },

@@ -1,4 +1,4 @@
-import type { Principal } from '../accounts/principal.ts';
+import { type Principal, requireModel } from '../accounts/principal.ts';
 import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
 import type { Catalog } from '../providers/catalog.ts';
@@ -33,7 +33,8 @@ export interface DraftOptions {
 
 /**
  * A job as it would be created: routed, planned and priced, but stored nowhere; its reference image is attached later.
- * Pure but for its id and the time. Throws what `resolveRequest` and the catalog throw.
+ * Pure but for its id and the time. Throws `model_not_allowed` and what `resolveRequest` and the
+ * catalog throw.
  */
 export type DraftJob = (caller: Principal, wishes: VideoWishes, options?: DraftOptions) => Job;
 
@@ -48,6 +49,7 @@ export function createDraftJob({
 }): DraftJob {
   return (caller, wishes, { fingerprint, placed, amend } = {}) => {
     const entry = catalog.resolve(wishes.model);
+    requireModel(caller, [wishes.model, entry.alias, entry.model.id]);
     const now = new Date(clock.now());
     const { model, rate } = prices.at(entry, now);
     const request = resolveRequest(wishes, model);

@@ -1,3 +1,5 @@
+import { callerOf } from '../accounts/authenticate.ts';
+import { mayAsk, type Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
@@ -17,7 +19,10 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
     {
       schema: { ...common, summary: 'List models', response: { 200: ModelsSchema, 401: OpenAiFailure } },
     },
-    () => ({ object: 'list' as const, data: entries(catalog).map(viewModel) }),
+    (request) => ({
+      object: 'list' as const,
+      data: entries(catalog, callerOf(request)).map(viewModel),
+    }),
   );
 
   server.get(
@@ -31,7 +36,9 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
       },
     },
     (request) => {
-      const found = entries(catalog).find((entry) => nameOf(entry) === request.params.model);
+      const found = entries(catalog, callerOf(request)).find(
+        (entry) => nameOf(entry) === request.params.model,
+      );
       if (!found)
         throw new AppError('not_found', { message: `There is no model "${request.params.model}".` });
       return viewModel(found);
@@ -39,8 +46,10 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
   );
 }
 
-function entries(catalog: Catalog): CatalogEntry[] {
-  return [...catalog.list(), ...catalog.aliases()];
+function entries(catalog: Catalog, { models }: Principal): CatalogEntry[] {
+  return [...catalog.list(), ...catalog.aliases()].filter(({ alias, model }) =>
+    mayAsk(models, [alias, model.id]),
+  );
 }
 
 function nameOf({ model, alias }: CatalogEntry): string {
