@@ -111,6 +111,8 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
     '/keys/:keyId/rotate',
     {
       config,
+      // All of the body may be left out, and so the body itself.
+      preValidation: async (request) => void (request.body ??= {}),
       schema: {
         ...common,
         operationId: 'rotateKey',
@@ -118,12 +120,12 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
         description:
           'A new key with the same rights, shown in this answer alone. The old one works on for `overlapSeconds`. What both spend counts together.',
         params: schemas.KeyId,
-        body: Type.Optional(schemas.RotateBody),
+        body: schemas.RotateBody,
         response: { 201: Success(schemas.MadeKeySchema), ...failures([400, 403, 404, 409]) },
       },
     },
     async (request, reply) => {
-      const { overlapSeconds = 0 } = request.body ?? {};
+      const { overlapSeconds = 0 } = request.body;
       const made = await keys.rotate(actorOf(request), request.params.keyId, overlapSeconds);
       void reply
         .code(201)

@@ -216,11 +216,11 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
   /** Whose library a new key is for. Throws `not_found` for a team that is not the caller's, `forbidden` for members. */
   async function ownerFor(caller: Principal, teamId: string | undefined): Promise<string> {
     const ownerId = teamId ?? caller.ownerId;
-    if (ownerId === caller.userId) return ownerId;
-    const role =
-      caller.ownerId === caller.userId || caller.ownerId === ownerId
-        ? await keys.findTeamRole(db, ownerId, caller.userId)
-        : undefined;
+    // A team's key stays with its team.
+    const isBound = caller.keyId !== null && caller.ownerId !== caller.userId;
+    const isReached = !isBound || caller.ownerId === ownerId;
+    if (isReached && ownerId === caller.userId) return ownerId;
+    const role = isReached ? await keys.findTeamRole(db, ownerId, caller.userId) : undefined;
     if (role === undefined)
       throw new AppError('not_found', { message: 'There is no such team.', param: 'teamId' });
     if (role === 'member') {
