@@ -131,12 +131,12 @@ test('a key with a cap makes no keys and raises no caps; what it spends counts o
     { kind: 'correction', debit: 'owed/c', credit: 'spent/x', amount_micros: 250_000, job_id: 'a' },
     { kind: 'hold', debit: 'held/x', credit: 'reserve', amount_micros: 500_000, job_id: 'b' },
   ] as const;
-  const values = rows.map((row) => ({
-    ...entry,
-    ...row,
-    api_key_id: capped.id,
-    job_id: capped.id + row.job_id,
-  }));
+  const values = rows.map((row) =>
+    Object.assign({}, entry, row, {
+      api_key_id: capped.id,
+      job_id: capped.id + row.job_id,
+    }),
+  );
   await db.insertInto('ledger').values(values).execute();
   const next = dataOf(await request('POST', `/api/v1/keys/${capped.id}/rotate`, { overlapSeconds: 60 }), 201);
   expect(next).toMatchObject({ spendCapUsd: 4, spentUsd: 1.25, rotatedFrom: capped.id });
