@@ -56,6 +56,9 @@ test('a key for a model may ask for it by every name, and models are listed as f
   const everything = names(dataOf(await caller.request('GET', '/api/v1/models')));
   expect(everything).toEqual(expect.arrayContaining(['cheap', 'other', 'simulator']));
   const wide = holder(app, (await makeKey(caller, { models: ['simulator'] })).key);
+  const exact = holder(app, (await makeKey(caller, { models: ['simulator/simulator'] })).key);
+  expect(names(dataOf(await exact('GET', '/api/v1/models')))).toEqual(everything);
+  expect((await exact('POST', '/api/v1/estimate', SMALL)).statusCode).toBe(200);
   const narrow = holder(app, (await makeKey(caller, { models: ['cheap'] })).key);
   for (const model of ['simulator', 'cheap', 'other', 'simulator/simulator', undefined]) {
     expect((await wide('POST', '/api/v1/estimate', { ...SMALL, model })).statusCode, model).toBe(200);

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { isIntact } from '../src/core/ids.ts';
 import { useTestApp } from './create-test-app.ts';
@@ -199,6 +200,20 @@ test('a revoked key is refused at once, in other processes too, without time goi
   } finally {
     await second.stop();
   }
+});
+
+test('when the notice is lost, a revoked key is refused after a second', async () => {
+  const { app, db, clock, user } = shared();
+  const made = await makeKey(await user('unnoticed'));
+  const ask = async () => (await holder(app, made.key)('GET', LIST)).statusCode;
+  expect(await ask()).toBe(200);
+  await sql`alter table api_keys disable trigger api_keys_changed`.execute(db);
+  await db.updateTable('api_keys').set({ revoked_at: new Date() }).where('id', '=', made.id).execute();
+  await sql`alter table api_keys enable trigger api_keys_changed`.execute(db);
+  await clock.advance(999);
+  expect(await ask()).toBe(200);
+  await clock.advance(1);
+  expect(await ask()).toBe(401);
 });
 
 test("another's key does not exist, whatever is done to it", async () => {

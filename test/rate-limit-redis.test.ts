@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { App } from '../src/app.ts';
@@ -124,6 +126,17 @@ test.runIf(hasServer)(
     }
   },
 );
+
+test('a Redis that takes connections and never answers keeps nothing waiting for long', async () => {
+  const mute = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const { port } = mute.address() as AddressInfo;
+  const all = await createTestApp({ REDIS_URL: `redis://127.0.0.1:${port}`, RATE_LIMIT_MAX: '2' });
+  const ask = holder(all.app, ADMIN_KEY);
+  const answers = [await ask('GET', LIST), await ask('GET', LIST), await ask('GET', LIST)];
+  expect(statusesOf(answers)).toEqual({ ok: 2, limited: 1, other: 0 });
+  mute.close();
+});
 
 test('a Redis that was never there keeps nothing from starting, and one that is not set is not looked for', async () => {
   const all = await createTestApp({ REDIS_URL: 'redis://:secret@127.0.0.1:1', RATE_LIMIT_MAX: '2' });

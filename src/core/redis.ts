@@ -1,6 +1,6 @@
 import { Redis as Client } from 'ioredis';
 import { createHash } from 'node:crypto';
-import type { Clock } from './clock.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Secret } from './secret.ts';
@@ -21,9 +21,10 @@ export interface Redis {
 }
 
 /** Longest wait for an answer, in ms: a request waits for it. */
-const ANSWER_MS = 250;
-/** After no answer nobody asks for this long, in ms. */
+const ANSWER_MS = 500;
+/** After no answer nobody asks for this long, in ms; twice as long each time, up to the longest. */
 const PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 10_000;
 /** Longest wait for the first connection, in ms. */
 const START_MS = 2000;
 
@@ -46,18 +47,21 @@ export async function openRedis(options: {
   });
   const digests = new Map<string, string>();
   let pausedUntil = 0;
-  let isMissed = false;
+  let pauses = 0;
+  let isClosed = false;
 
   function missed(error: unknown): void {
-    pausedUntil = clock.now() + PAUSE_MS;
-    if (isMissed) return;
-    isMissed = true;
+    // Of many who waited for the same answer, one counts.
+    if (isClosed || pausedUntil > clock.now()) return;
+    pausedUntil = clock.now() + Math.min(PAUSE_MS * 2 ** pauses, LONGEST_PAUSE_MS);
+    pauses += 1;
+    if (pauses > 1) return;
     log.warn({ error: errorText(error) }, 'Redis is away: this process counts by itself');
   }
 
   function answered(): void {
-    if (!isMissed) return;
-    isMissed = false;
+    if (pauses === 0) return;
+    pauses = 0;
     log.info({}, 'Redis is back');
   }
 
@@ -79,7 +83,7 @@ export async function openRedis(options: {
     }
   }
 
-  await firstAnswer(client, clock);
+  await firstAnswer(client);
   return {
     isAway: () => client.status !== 'ready' || pausedUntil > clock.now(),
     async run(script, keys, args) {
@@ -95,15 +99,17 @@ export async function openRedis(options: {
     },
     check: () => client.ping(),
     async close() {
+      isClosed = true;
       client.disconnect();
     },
   };
 }
 
 /** Resolves when it is connected, when it cannot be, or after a while. */
-function firstAnswer(client: Client, clock: Clock): Promise<void> {
+function firstAnswer(client: Client): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = clock.after(START_MS, resolve);
+    // Connections are made in real time, whatever time it is here.
+    const cancel = systemClock.after(START_MS, resolve);
     const done = () => {
       cancel();
       resolve();

@@ -1,7 +1,7 @@
 import { type Principal, requireModel } from '../accounts/principal.ts';
 import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
-import type { Catalog } from '../providers/catalog.ts';
+import { type Catalog, namesOf } from '../providers/catalog.ts';
 import type { Plan, VideoRequest } from '../providers/provider.ts';
 import type { PriceBook } from '../usage/price-book.ts';
 import { type Job, type Priority, PRIORITIES } from './job.ts';
@@ -49,7 +49,7 @@ export function createDraftJob({
 }): DraftJob {
   return (caller, wishes, { fingerprint, placed, amend } = {}) => {
     const entry = catalog.resolve(wishes.model);
-    requireModel(caller, [wishes.model, entry.alias, entry.model.id]);
+    requireModel(caller, [wishes.model, ...namesOf(entry)]);
     const now = new Date(clock.now());
     const { model, rate } = prices.at(entry, now);
     const request = resolveRequest(wishes, model);

@@ -5,7 +5,7 @@ import { microsToUsd } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
-import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import { sizeText, SOURCE_KINDS, type SourceKind } from '../providers/model.ts';
 import { allowedSizes } from './video-request.ts';
 
@@ -53,7 +53,7 @@ export function registerModelRoutes(server: Server, { catalog }: { catalog: Cata
       const { models } = callerOf(request);
       const standard = catalog.standard()?.model.id;
       const data = [...catalog.list(), ...catalog.aliases()]
-        .filter(({ alias, model }) => mayAsk(models, [alias, model.id]))
+        .filter((entry) => mayAsk(models, namesOf(entry)))
         .map((entry) => viewModel(entry, standard));
       return { success: true as const, data };
     },

@@ -4,7 +4,7 @@ import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
 import { allowedSizes } from '../jobs/video-request.ts';
-import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import { canStandIn } from '../derivations/derive.ts';
 import { sizeText, SOURCE_KINDS } from '../providers/model.ts';
 import { Type } from 'typebox';
@@ -47,9 +47,7 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
 }
 
 function entries(catalog: Catalog, { models }: Principal): CatalogEntry[] {
-  return [...catalog.list(), ...catalog.aliases()].filter(({ alias, model }) =>
-    mayAsk(models, [alias, model.id]),
-  );
+  return [...catalog.list(), ...catalog.aliases()].filter((entry) => mayAsk(models, namesOf(entry)));
 }
 
 function nameOf({ model, alias }: CatalogEntry): string {
