@@ -32,7 +32,6 @@ test('every answer says what is left, in the words of the IETF and of OpenAI', a
     'ratelimit-limit': '4',
     'ratelimit-remaining': '3',
     'ratelimit-reset': '60',
-    'ratelimit-policy': '4;w=60',
     'x-ratelimit-limit-requests': '4',
     'x-ratelimit-remaining-requests': '3',
     'x-ratelimit-reset-requests': '1m0s',

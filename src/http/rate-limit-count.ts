@@ -41,20 +41,21 @@ const MAX_BUCKETS = 200_000;
 export function createMemoryCount(clock: Clock): (...args: Parameters<Count>) => Verdict {
   const windows = new LRUCache<string, Window>({ max: MAX_BUCKETS });
 
+  // Before every request: loops, and nothing made that is not kept.
   return (buckets, windowMs, cost = 1) => {
     const now = clock.now();
-    const found = buckets.map(({ name }) => {
-      const window = windows.get(name);
-      return window && window.endsAt > now ? window : { endsAt: now + windowMs, used: 0 };
-    });
-    const isAllowed = found.every((window, index) => window.used < (buckets[index]?.max ?? 0));
+    const found: Window[] = [];
+    let isAllowed = true;
+    for (const { name, max } of buckets) {
+      const known = windows.get(name);
+      const window = known && known.endsAt > now ? known : { endsAt: now + windowMs, used: 0 };
+      if (window !== known && cost > 0) windows.set(name, window);
+      if (window.used >= max) isAllowed = false;
+      found.push(window);
+    }
     const levels = found.map((window, index) => {
-      const { name, max } = buckets[index] ?? { name: '', max: 0 };
-      if (isAllowed && cost > 0) {
-        window.used += cost;
-        windows.set(name, window);
-      }
-      return { max, used: window.used, resetMs: window.endsAt - now };
+      if (isAllowed) window.used += cost;
+      return { max: buckets[index]?.max ?? 0, used: window.used, resetMs: window.endsAt - now };
     });
     return { isAllowed, levels };
   };

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../core/errors.ts';
-import type { Count, Level, Verdict } from './rate-limit-count.ts';
+import type { Bucket, Count, Level, Verdict } from './rate-limit-count.ts';
 
 export interface RateLimitOptions {
   count: Count;
@@ -33,7 +33,21 @@ export type RateLimit = (
 
 export function createRateLimit(options: RateLimitOptions): RateLimit {
   const { count, name, max, userMax, windowMs, what } = options;
-  const policy = `${max};w=${Math.ceil(windowMs / 1000)}`;
+  // A caller who is known is the same object for a while: long names are put together and hashed once.
+  const known = new WeakMap<Counted, readonly Bucket[]>();
+
+  function bucketsOf(caller: Counted): readonly Bucket[] {
+    const found = known.get(caller);
+    if (found) return found;
+    const { credentialId, userId } = caller;
+    // The braces keep both on one node of a Redis cluster.
+    const buckets = [
+      { name: `${name}:{${userId}}:${credentialId}`, max },
+      { name: `${name}:{${userId}}`, max: userMax },
+    ];
+    known.set(caller, buckets);
+    return buckets;
+  }
 
   function judge({ isAllowed, levels }: Verdict, reply: FastifyReply): void {
     const level = nearest(levels);
@@ -43,7 +57,6 @@ export function createRateLimit(options: RateLimitOptions): RateLimit {
       'ratelimit-limit': level.max,
       'ratelimit-remaining': remaining,
       'ratelimit-reset': seconds,
-      'ratelimit-policy': level.max === max ? policy : `${level.max};w=${Math.ceil(windowMs / 1000)}`,
       'x-ratelimit-limit-requests': level.max,
       'x-ratelimit-remaining-requests': remaining,
       'x-ratelimit-reset-requests': durationText(level.resetMs),
@@ -55,15 +68,8 @@ export function createRateLimit(options: RateLimitOptions): RateLimit {
     });
   }
 
-  return ({ credentialId, userId }, _request, reply) => {
-    // The braces keep both on one node of a Redis cluster.
-    const verdict = count(
-      [
-        { name: `${name}:{${userId}}:${credentialId}`, max },
-        { name: `${name}:{${userId}}`, max: userMax },
-      ],
-      windowMs,
-    );
+  return (caller, _request, reply) => {
+    const verdict = count(bucketsOf(caller), windowMs);
     return verdict instanceof Promise ? verdict.then((found) => judge(found, reply)) : judge(verdict, reply);
   };
 }
