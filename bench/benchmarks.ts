@@ -14,6 +14,10 @@ const ALL = {
     about: 'GET /api/v1/videos/:id against a bare Fastify route, and its latency at 1,000 requests/s',
     load: () => import('./get-job.ts'),
   },
+  auth: {
+    about: 'what the guard adds to a request by key: one route with and without it',
+    load: () => import('./auth.ts'),
+  },
   create: {
     about: 'POST /api/v1/videos, durably, against a bare route with three INSERTs in a transaction',
     load: () => import('./create.ts'),

@@ -36,6 +36,11 @@ begin
   raise exception '%', denied using errcode = 'QT001';
 end $$;
 
+-- Keys of one line of rotations count as one: as the first of them.
+create function key_family(key_id text) returns text language sql stable as $$
+  select coalesce(family_id, id) from api_keys where id = key_id
+$$;
+
 -- What was used before there were meters.
 insert into meters (scope, subject_id, zone, day, month, usd_day, usd_month, usd_total, videos_day, seconds_month)
 select scope, subject_id, 'UTC', today, date_trunc('month', today)::date,
@@ -43,7 +48,7 @@ select scope, subject_id, 'UTC', today, date_trunc('month', today)::date,
   coalesce(sum(micros) filter (where day >= date_trunc('month', today)), 0),
   -- Videos that were deleted since then stand in the ledger still.
   (select coalesce(sum(case when debit like 'held/%' or debit like 'spent/%' then amount_micros else -amount_micros end), 0)
-    from ledger where case scope when 'key' then api_key_id else owner_id end = subject_id),
+    from ledger where case scope when 'key' then key_family(api_key_id) else owner_id end = subject_id),
   count(*) filter (where day = today and counts),
   coalesce(sum(seconds) filter (where day >= date_trunc('month', today) and counts), 0)
 from (
@@ -54,6 +59,6 @@ from (
     status not in ('failed', 'cancelled') or coalesce(charged_micros, 0) > 0 as counts
   from jobs where user_id is not null
 ) as used
-cross join lateral (values ('user', user_id), ('key', api_key_id)) as subjects (scope, subject_id)
+cross join lateral (values ('user', user_id), ('key', key_family(api_key_id))) as subjects (scope, subject_id)
 where subject_id is not null
 group by scope, subject_id, today;

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { KeysService } from '../src/accounts/keys.ts';
 import type { AssetsService } from '../src/assets/assets.service.ts';
 import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
 import { systemClock } from '../src/core/clock.ts';
 import { ERRORS } from '../src/core/errors.ts';
 import type { DerivationsService } from '../src/derivations/derivations.service.ts';
+import { createMemoryCount } from '../src/http/rate-limit-count.ts';
 import { type JobStage, MOVES } from '../src/jobs/job.ts';
 import type { JobsService } from '../src/jobs/jobs.service.ts';
 import type { LibraryParts } from '../src/library/library.ts';
@@ -190,7 +192,12 @@ async function openApi(): Promise<object> {
       throw new Error('not here');
     },
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
-    authenticate: unused,
+    access: {
+      authenticate: unused,
+      keys: {} as KeysService,
+      count: createMemoryCount(systemClock),
+      checks: {},
+    },
     checks: {},
   });
   await server.ready();

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
-import { createAuthenticate } from './accounts/authenticate.ts';
+import { createAccess } from './access.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
 import { createAssetsService } from './assets/assets.service.ts';
 import { createBatchesService } from './batches/batches.service.ts';
@@ -201,6 +201,7 @@ export async function createApp({
     cache.reset(true);
     void reloadPrices();
   });
+  const access = await createAccess({ config, db, clock, log, outbound, catalog, listener, lifecycle });
   await listener.ready();
   cache.reset(true);
 
@@ -222,11 +223,12 @@ export async function createApp({
     prices,
     draftJob,
     metrics,
-    authenticate: createAuthenticate({ db, clock }),
+    access,
     checks: {
       database: () => db.selectFrom('users').select('id').limit(1).execute(),
       queue: () => queue.check(),
       storage: () => storage.check(),
+      ...access.checks,
     },
   });
   lifecycle.onStop('server', () => server.close());

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
+import type { JwtConfig } from './accounts/jwt.ts';
 import { Secret } from './core/secret.ts';
 import type { WhenUnconfirmed } from './providers/catalog.ts';
 import type { DialectName } from './providers/openai-videos/dialects.ts';
@@ -20,13 +21,19 @@ export interface Config {
     port: number;
     publicUrl: string | undefined;
     bodyLimitBytes: number;
-    rateLimit: { max: number; windowMs: number };
-    createLimit: { max: number; windowMs: number };
+    rateLimit: Limit;
+    createLimit: Limit;
+    /** Invalid credentials of one address in a minute. */
+    attemptsMax: number;
+    trustProxy: Settings['TRUST_PROXY'];
+    redis: { url: Secret; prefix: string } | undefined;
   };
   log: { level: Settings['LOG_LEVEL']; pretty: boolean | undefined };
   database: { url: string | undefined; maxConnections: number };
   storage: StorageConfig;
   apiKey: Secret | undefined;
+  /** Whose tokens are accepted beside our own keys. */
+  jwt: JwtConfig | undefined;
   simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
@@ -44,6 +51,15 @@ export interface Config {
   executablePath: string;
   /** Whether npm started us: then the process ends when npm is gone. */
   startedByNpm: boolean;
+}
+
+/** How often something may be asked for in a window. */
+interface Limit {
+  /** By one credential. */
+  max: number;
+  /** By one person with all they have. */
+  userMax: number;
+  windowMs: number;
 }
 
 /** One configured `/v1/videos` server. */
@@ -105,6 +121,7 @@ export function loadConfig(env: Environment): Config {
       'SIMULATOR is off and no other connection is set: there would be no model to make videos with.',
     );
   }
+  const jwt = readJwt(settings, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
   return Object.freeze({
@@ -115,13 +132,17 @@ export function loadConfig(env: Environment): Config {
       port: settings.PORT,
       publicUrl: settings.PUBLIC_URL,
       bodyLimitBytes: settings.BODY_LIMIT,
-      rateLimit: { max: settings.RATE_LIMIT_MAX, windowMs: settings.RATE_LIMIT_WINDOW },
-      createLimit: { max: settings.CREATE_LIMIT_MAX, windowMs: settings.CREATE_LIMIT_WINDOW },
+      rateLimit: limit(settings.RATE_LIMIT_MAX, settings.RATE_LIMIT_WINDOW),
+      createLimit: limit(settings.CREATE_LIMIT_MAX, settings.CREATE_LIMIT_WINDOW),
+      attemptsMax: settings.AUTH_FAILURES_MAX,
+      trustProxy: settings.TRUST_PROXY,
+      redis: settings.REDIS_URL && { url: settings.REDIS_URL, prefix: settings.REDIS_PREFIX },
     },
     log: { level: settings.LOG_LEVEL, pretty: settings.LOG_PRETTY },
     database: { url: settings.DATABASE_URL, maxConnections: settings.DATABASE_POOL_MAX },
     storage,
     apiKey: settings.API_KEY,
+    jwt,
     simulator: {
       enabled: simulator,
       speed: settings.SIMULATOR_SPEED,
@@ -149,6 +170,10 @@ export function loadConfig(env: Environment): Config {
     startedByNpm: env['npm_lifecycle_event'] !== undefined,
   });
 
+  function limit(max: number, windowMs: number): Limit {
+    return { max, userMax: Math.floor(max * settings.USER_LIMIT_FACTOR), windowMs };
+  }
+
   function fromFile(connection: (typeof file.file.connections)[number]): ConnectionConfig {
     return {
       name: connection.name,
@@ -172,6 +197,18 @@ export function loadConfig(env: Environment): Config {
     problems.push(`${text.slice(1)} is not set, but the connection ${connection} takes its key from it.`);
     return undefined;
   }
+}
+
+/** All of it or nothing: without an audience, a token for any other service of the issuer would do. */
+function readJwt(settings: Settings, problems: string[]): JwtConfig | undefined {
+  const { JWT_ISSUER: issuer, JWT_JWKS_URL: jwksUrl, JWT_AUDIENCE: audience } = settings;
+  const given = [issuer, jwksUrl, audience, settings.JWT_ADMIN_CLAIM].filter((value) => value !== undefined);
+  if (given.length === 0) return undefined;
+  if (issuer === undefined || jwksUrl === undefined || audience === undefined) {
+    problems.push('JWT_ISSUER, JWT_JWKS_URL and JWT_AUDIENCE belong together: set all three or none.');
+    return undefined;
+  }
+  return { issuer, jwksUrl, audience, adminClaim: settings.JWT_ADMIN_CLAIM };
 }
 
 function openAiConnection(settings: Settings): ConnectionConfig[] {

@@ -1,7 +1,8 @@
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger } from 'fastify';
 import type { Kysely } from 'kysely';
-import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
-import { requireScope, type Scope } from './accounts/principal.ts';
+import type { Access } from './access.ts';
+import { createGuard } from './accounts/guard.ts';
+import { registerKeyRoutes } from './accounts/keys.routes.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
 import { registerBatchRoutes } from './batches/batches.routes.ts';
@@ -15,7 +16,7 @@ import type { GetLineage } from './derivations/lineage.ts';
 import { registerLineageRoute } from './derivations/lineage.routes.ts';
 import { sendNativeError } from './http/errors.ts';
 import { collectOpenApi, serveOpenApi } from './http/openapi.ts';
-import { createRateLimit, type RateLimit } from './http/rate-limit.ts';
+import { createRateLimit } from './http/rate-limit.ts';
 import { createServer, type Server } from './http/server.ts';
 import { registerJobAdminRoutes } from './jobs/admin.routes.ts';
 import { registerJobRoutes } from './jobs/jobs.routes.ts';
@@ -58,15 +59,16 @@ export interface HttpParts {
   prices: PriceBook;
   draftJob: DraftJob;
   metrics: Metrics;
-  authenticate: Authenticate;
+  access: Access;
   checks: Readonly<Record<string, Check>>;
 }
 
 /** Every route of the product, on one server. A worker serves the operations' routes only. */
 export async function createHttp(parts: HttpParts): Promise<Server> {
-  const { config, clock, metrics, logger } = parts;
-  const { bodyLimitBytes, rateLimit, createLimit } = config.http;
-  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES });
+  const { config, metrics, logger } = parts;
+  const { bodyLimitBytes, rateLimit, createLimit, trustProxy } = config.http;
+  const { authenticate, keys, count } = parts.access;
+  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES, trustProxy });
   metrics.observe(server);
   server.setErrorHandler(sendNativeError);
   server.setNotFoundHandler((request, reply) => {
@@ -81,13 +83,13 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   if (config.role === 'worker') return server;
 
   const limits = {
-    all: createRateLimit({ clock, ...rateLimit, what: 'requests' }),
-    create: createRateLimit({ clock, ...createLimit, what: 'videos' }),
-    upload: createRateLimit({ clock, ...createLimit, what: 'images' }),
+    all: createRateLimit({ count, name: 'all', ...rateLimit, what: 'requests' }),
+    create: createRateLimit({ count, name: 'create', ...createLimit, what: 'videos' }),
+    upload: createRateLimit({ count, name: 'upload', ...createLimit, what: 'images' }),
   };
-  const guard = createGuard(parts.authenticate, limits.all, scopeOf);
-  const adminGuard = createGuard(parts.authenticate, limits.all, () => 'admin');
-  const quotas = { db: parts.db, clock, quotaZone: config.quotaZone };
+  const guard = createGuard(authenticate, limits.all);
+  const adminGuard = createGuard(authenticate, limits.all, () => 'admin');
+  const quotas = { db: parts.db, clock: parts.clock, quotaZone: config.quotaZone };
   const createLimited = { ...parts, createLimit: limits.create };
   // The guard stands before each scope once: asked twice it would count twice.
   await server.register(
@@ -104,6 +106,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerModelRoutes(scope, parts);
       registerEstimateRoutes(scope, parts);
       registerQuotaRoute(scope, quotas);
+      registerKeyRoutes(scope, { keys });
     },
     { prefix: '/api/v1' },
   );
@@ -130,39 +133,6 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
   await serveOpenApi(server);
   server.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'));
   return server;
-}
-
-/**
- * The guard of every route: who it is, whether there has not been too much of it, and whether it may do this. No promise
- * where none is needed.
- */
-function createGuard(
-  authenticate: Authenticate,
-  limit: RateLimit,
-  scopeFor: (request: FastifyRequest) => Scope,
-): Guard {
-  return (request, reply, done) => {
-    const count = () => {
-      const caller = callerOf(request);
-      limit(caller.credentialId, request, reply);
-      requireScope(caller, scopeFor(request));
-    };
-    try {
-      const resolving = authenticate(request);
-      if (resolving) return void resolving.then(count).then(() => done(), done);
-      count();
-    } catch (error) {
-      return done(error as Error);
-    }
-    return done();
-  };
-}
-
-/** What a route needs where it does not say so itself: looking is reading, everything else is writing. */
-function scopeOf({ method, routeOptions }: FastifyRequest): Scope {
-  return (
-    routeOptions.config.scope ?? (method === 'GET' || method === 'HEAD' ? 'videos:read' : 'videos:write')
-  );
 }
 
 function pathOf(url: string): string {

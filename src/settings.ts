@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
@@ -110,9 +111,44 @@ function accessKey(value: string): Secret {
   return new Secret(value);
 }
 
+/** Proxies before this server: none, all, or which. A number of them is not taken: it says nothing about who is one. */
+const proxies: Parse<boolean | string[]> = (value) => {
+  if (/^(true|yes|on|false|no|off)$/i.test(value)) return flag(value);
+  const parts = list(value);
+  if (parts.length > 0 && parts.every(isNetwork)) return parts;
+  throw new Error('false, true, or addresses and networks such as loopback,10.0.0.0/8');
+};
+
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+/** An address with a password in it. */
+function secretUrl(...protocols: string[]): Parse<Secret> {
+  const parse = url(...protocols);
+  return (value) => new Secret(parse(value));
+}
+
+const claim: Parse<{ name: string; values: string[] }> = (value) => {
+  const at = value.indexOf('=');
+  const [name, values] = [value.slice(0, Math.max(0, at)).trim(), list(value.slice(at + 1))];
+  if (name === '' || values.length === 0)
+    throw new Error('a claim and its values, such as role=admin,operator');
+  return { name, values };
+};
+
 const bucket: Parse<string> = (value) => {
   if (/^[\w.-]{3,255}$/.test(value)) return value;
   throw new Error('the name of a bucket');
+};
+
+const redisPrefix: Parse<string> = (value) => {
+  if (/^[\w:.-]{1,100}$/.test(value)) return value;
+  throw new Error('made of letters, digits, -, _, . and :');
 };
 
 const prefix: Parse<string> = (value) => {
@@ -264,6 +300,36 @@ export const SETTINGS = {
   RATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
   CREATE_LIMIT_MAX: setting('Creating requests of one key in one window.', integer(1, 1_000_000_000), 60),
   CREATE_LIMIT_WINDOW: setting('That window, in ms.', integer(100, 24 * 60 * MINUTE_MS), MINUTE_MS),
+  USER_LIMIT_FACTOR: setting(
+    'All keys and sessions of one person together may do this many times what one of them may.',
+    decimal(1, 1_000_000),
+    2,
+  ),
+  AUTH_FAILURES_MAX: setting(
+    'Invalid credentials from one network address in a minute, before it is refused without a look.',
+    integer(1, 1_000_000_000),
+    30,
+  ),
+  REDIS_URL: optional(
+    'A Redis in which several processes count their limits together; unset: each counts for itself.',
+    secretUrl('redis:', 'rediss:'),
+  ),
+  REDIS_PREFIX: setting('What the names of all keys in that Redis begin with.', redisPrefix, 'sora:'),
+  TRUST_PROXY: setting<boolean | string[]>(
+    'Proxies before this server whose X-Forwarded-For is believed; true believes everybody.',
+    proxies,
+    false,
+  ),
+  JWT_ISSUER: optional(
+    'An issuer (`iss`) whose tokens are accepted as credentials; needs the next two.',
+    text,
+  ),
+  JWT_JWKS_URL: optional('Where that issuer publishes its keys.', url('http:', 'https:')),
+  JWT_AUDIENCE: optional('What its tokens for this server have as `aud`.', text),
+  JWT_ADMIN_CLAIM: optional(
+    'The claim and the values of it that make somebody an administrator, such as `role=admin`.',
+    claim,
+  ),
 } as const;
 
 export type Settings = { -readonly [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name]['fallback'] };

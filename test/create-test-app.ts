@@ -18,7 +18,7 @@ import { ADMIN_KEY, CLIPS_VARIABLE, testSettings } from './test-env.ts';
 export interface Caller {
   key: string;
   request(
-    method: 'GET' | 'POST' | 'DELETE' | 'HEAD',
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'HEAD',
     url: string,
     body?: object,
   ): Promise<LightMyRequestResponse>;

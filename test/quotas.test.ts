@@ -204,6 +204,31 @@ test('a key’s spend cap holds for good', async () => {
   });
 });
 
+test('a key that takes another one’s place has spent what that one has', async () => {
+  const app = await priced();
+  const made = await app.admin.request('POST', '/api/v1/keys', {
+    name: 'capped',
+    scopes: ['videos:read', 'videos:write'],
+    spendCapUsd: 2 * COST,
+  });
+  const { id, key } = (made.json() as { data: { id: string; key: string } }).data;
+  const by = (secret: string) =>
+    app.app.server.inject({
+      method: 'POST',
+      url: '/api/v1/videos',
+      payload: OPEN,
+      headers: { 'x-api-key': secret },
+    });
+  expect((await by(key)).statusCode).toBe(201);
+  const rotated = await app.admin.request('POST', `/api/v1/keys/${id}/rotate`, { overlapSeconds: 60 });
+  const next = (rotated.json() as { data: { key: string } }).data.key;
+  expect((await by(next)).statusCode).toBe(201);
+  for (const secret of [key, next]) expect((await by(secret)).statusCode).toBe(402);
+  const shown = await app.admin.request('GET', `/api/v1/keys/${id}`);
+  expect(shown.json()).toMatchObject({ data: { spentUsd: 2 * COST, spendCapUsd: 2 * COST } });
+  expect((await checkLedger(app.db)).problems).toEqual([]);
+});
+
 test('a model without a price is refused, unless an administrator says so', async () => {
   const upstream = await startSimulator(['--speed', '50']);
   const env = {

@@ -26,6 +26,7 @@ export async function testSettings(env: Record<string, string>): Promise<{
     UNPRICED_MODELS: 'allow',
     CREATE_LIMIT_MAX: '100000',
     RATE_LIMIT_MAX: '100000',
+    AUTH_FAILURES_MAX: '100000',
     PATH: process.env['PATH'],
     PORT: '0',
     ...env,

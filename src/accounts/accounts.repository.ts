@@ -8,12 +8,21 @@ const ADMIN_ID = 'usr_admin';
 /** Marks keys that come from the settings, so that a changed setting revokes its predecessor. */
 const SETTINGS_KEY_NAME = 'API_KEY setting';
 
-/** Who a key's hash stands for; nobody once it is revoked or expired. */
+/** Who a key stands for, and until when. */
+export interface KeyHolder {
+  principal: Principal;
+  expiresAt: Date | null;
+}
+
+/**
+ * Who a key's hash stands for; nobody once it is revoked or expired, its user is locked out, or no member any more of the
+ * team it is for.
+ */
 export async function findPrincipal(
   db: Kysely<DB>,
   keyHash: string,
   now: Date,
-): Promise<Principal | undefined> {
+): Promise<KeyHolder | undefined> {
   const row = await db
     .selectFrom('api_keys')
     .innerJoin('users', 'users.id', 'api_keys.user_id')
@@ -22,6 +31,7 @@ export async function findPrincipal(
       'api_keys.owner_id as ownerId',
       'api_keys.scopes as scopes',
       'api_keys.models as models',
+      'api_keys.expires_at as expiresAt',
       'users.id as userId',
       'users.role as role',
     ])
@@ -29,9 +39,23 @@ export async function findPrincipal(
     .where('api_keys.revoked_at', 'is', null)
     .where('users.disabled_at', 'is', null)
     .where((eb) => eb.or([eb('api_keys.expires_at', 'is', null), eb('api_keys.expires_at', '>', now)]))
+    .where((eb) =>
+      eb.or([
+        eb('api_keys.owner_id', '=', eb.ref('api_keys.user_id')),
+        eb.exists(
+          eb
+            .selectFrom('team_members')
+            .select('team_members.id')
+            .whereRef('team_members.team_id', '=', 'api_keys.owner_id')
+            .whereRef('team_members.user_id', '=', 'api_keys.user_id'),
+        ),
+      ]),
+    )
     .executeTakeFirst();
   if (!row) return undefined;
-  return { ...row, scopes: new Set(row.scopes as Scope[]), credentialId: row.keyId };
+  const { expiresAt, scopes, ...rest } = row;
+  const principal = { ...rest, scopes: new Set(scopes as Scope[]), credentialId: row.keyId };
+  return { principal, expiresAt };
 }
 
 /**
@@ -74,7 +98,8 @@ export async function insertKey(
     id: newId('key'),
     user_id: userId,
     name,
-    prefix: key.slice(0, 8),
+    // A short one must not be given away by what lists show.
+    prefix: key.slice(0, Math.min(8, Math.floor(key.length / 3))),
     key_hash: sha256(key),
     owner_id: userId,
     scopes: [...SCOPES],

@@ -20,15 +20,45 @@ export interface Principal {
   models: readonly string[] | null;
 }
 
-/** Throws `forbidden` unless the caller may do what needs the scope. */
-export function requireScope({ scopes, role }: Principal, scope: Scope): void {
-  if (scopes.has(scope) && (scope !== 'admin' || role === 'admin')) return;
+/** What a caller's scopes come to: `admin` is nothing to those whose role it is not. */
+export function powerOf({ scopes, role }: Pick<Principal, 'scopes' | 'role'>): Scope[] {
+  return [...scopes].filter((scope) => scope !== 'admin' || role === 'admin');
+}
+
+/** Throws `forbidden` unless the caller may do what needs the scope; of several, one is enough. */
+export function requireScope(caller: Principal, needed: Scope | readonly Scope[]): void {
+  const { scopes, role } = caller;
+  if (typeof needed === 'string') {
+    if (scopes.has(needed) && (needed !== 'admin' || role === 'admin')) return;
+  } else {
+    const power = powerOf(caller);
+    if (needed.some((scope) => power.includes(scope))) return;
+  }
+  const [first] = typeof needed === 'string' ? [needed] : needed;
+  const isRole = first === 'admin' && scopes.has('admin');
   throw new AppError('forbidden', {
-    message: scopes.has(scope)
-      ? 'Only administrators may do that.'
-      : `This credential lacks the scope "${scope}".`,
-    details: { needed: scope },
+    message: isRole ? 'Only administrators may do that.' : `This credential lacks the scope "${first}".`,
+    details: { needed: first },
   });
+}
+
+/**
+ * Throws `model_not_allowed` unless the caller may ask for a model. One name is enough: that of the request, the alias it
+ * went by, or the model's own.
+ */
+export function requireModel({ models }: Principal, names: readonly (string | undefined)[]): void {
+  if (models === null || mayAsk(models, names)) return;
+  const shown = names.find((name) => name !== undefined) ?? 'the default model';
+  throw new AppError('model_not_allowed', {
+    message: `This API key may not ask for the model "${shown}", only for: ${models.join(', ')}.`,
+    details: { models: [...models] },
+    param: 'model',
+  });
+}
+
+/** Whether one of a model's names is on a list of allowed ones; null allows all. */
+export function mayAsk(models: readonly string[] | null, names: readonly (string | undefined)[]): boolean {
+  return models === null || names.some((name) => name !== undefined && models.includes(name));
 }
 
 /** What every key could do before keys had scopes, and what sessions can. */

@@ -21,7 +21,7 @@ export function registerAssetRoutes(server: Server, { assets, createLimit }: Ass
   server.post(
     '/assets',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request), request, reply),
       preValidation: readAssetBody,
       schema: {
         ...common,

@@ -126,7 +126,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
   server.post(
     '/batches/:batchId/retry',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request), request, reply),
       schema: {
         ...common,
         operationId: 'retryBatch',

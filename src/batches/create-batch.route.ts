@@ -40,7 +40,7 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
   server.post(
     '/videos/batch',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request), request, reply),
       preValidation: readBatch,
       // The reader has judged the body, the service judges the videos: the schema is for the document.
       validatorCompiler: (part) => {

@@ -16,6 +16,8 @@ export function named(problem: ItemProblem, index: number, line: number | undefi
 /** What is wrong with an item, out of what was thrown about it. Throws what says nothing about an item. */
 export function problemOf(error: unknown): ItemProblem {
   if (!(error instanceof AppError) || error.status >= 500) throw error;
+  // About the caller, not about the item: mending the batch would not help.
+  if (error.code === 'model_not_allowed') throw error;
   const { code, message, param } = error;
   const field = nativeField(param);
   return { code, message, ...(field === undefined ? {} : { field }) };

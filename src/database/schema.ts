@@ -61,6 +61,15 @@ export interface ApiKeysTable {
   models: string[] | null;
   spend_cap_micros: number | null;
   last_used_at: Date | null;
+  rotated_from: string | null;
+  family_id: string | null;
+}
+
+export interface OutsideIdentitiesTable {
+  issuer: string;
+  subject: string;
+  user_id: string;
+  created_at: Date;
 }
 
 export interface JobsTable {
@@ -271,6 +280,7 @@ export interface DB {
   teams: TeamsTable;
   team_members: TeamMembersTable;
   api_keys: ApiKeysTable;
+  outside_identities: OutsideIdentitiesTable;
   audit_log: AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;

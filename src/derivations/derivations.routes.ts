@@ -46,7 +46,7 @@ export function registerDerivationRoutes(server: Server, options: DerivationRout
     response: { 201: Success(JobSchema), ...failures([400, 402, 403, 404, 409, 413, 415, 422]) },
   };
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) =>
-    createLimit(callerOf(request).credentialId, request, reply);
+    createLimit(callerOf(request), request, reply);
   const originOf = (request: FastifyRequest) => ({
     retry: readClientRetry(request, callerOf(request).credentialId),
     render: (job: Job) => JSON.stringify({ success: true, data: viewJob(job) }),

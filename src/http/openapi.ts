@@ -12,7 +12,8 @@ const DESCRIPTION = `Self-hosted video generation over any video model.
 The **native API** (\`/api/v1\`) speaks camelCase JSON in the envelope \`{ success, data }\`. The **OpenAI-compatible API**
 (\`/v1\`) speaks the wire format of OpenAI's Videos API: point an \`openai\` client at this server and keep your code.
 
-Send your API key as \`Authorization: Bearer KEY\` or as \`x-api-key: KEY\`.`;
+Send your API key as \`Authorization: Bearer KEY\` or as \`x-api-key: KEY\`, a token of the configured issuer as
+\`Authorization: Bearer TOKEN\`. Answers say in \`RateLimit-*\` and \`x-ratelimit-*\` how many requests are left.`;
 
 /** Collects the document while routes register; so register this before them. */
 export async function collectOpenApi(server: Server, options: OpenApiOptions): Promise<void> {
@@ -26,6 +27,7 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
         { name: 'Library', description: 'Keep, sort, take along and throw away what you have.' },
         { name: 'Batches', description: 'Many videos at once.' },
         { name: 'Assets', description: 'Reference images that videos start from.' },
+        { name: 'Keys', description: 'API keys of your own.' },
         { name: 'Models', description: 'What can be asked for.' },
         { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },
         { name: 'Administration', description: 'For operators, with an admin key.' },
@@ -33,7 +35,7 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
       ],
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'Your API key.' },
+          bearer: { type: 'http', scheme: 'bearer', description: 'Your API key, or a token.' },
           apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'Your API key.' },
         },
       },

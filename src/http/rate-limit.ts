@@ -1,55 +1,85 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LRUCache } from 'lru-cache';
-import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
+import type { Bucket, Count, Level, Verdict } from './rate-limit-count.ts';
 
 export interface RateLimitOptions {
-  clock: Clock;
-  /** Requests per window. */
+  count: Count;
+  /** Tells this limit's counts from another's. */
+  name: string;
+  /** Requests of one credential per window. */
   max: number;
+  /** Requests of all credentials of one person together. */
+  userMax: number;
   windowMs: number;
   /** What is being limited, for the message: `requests`, `videos`. */
   what: string;
 }
 
-/**
- * Counts requests in fixed windows, in this process's memory. Sets the rate headers that OpenAI's clients know on every
- * answer; throws `rate_limit_exceeded` with `Retry-After` beyond the limit.
- */
-export type RateLimit = (key: string, request: FastifyRequest, reply: FastifyReply) => void;
-
-interface Window {
-  endsAt: number;
-  used: number;
+/** Whom requests are counted for: what was shown, and the person it belongs to. */
+export interface Counted {
+  credentialId: string;
+  userId: string;
 }
 
-const MAX_CALLERS = 100_000;
+/**
+ * Counts requests in fixed windows. Sets the rate headers on every answer, of the limit that is nearer; throws or rejects
+ * with `rate_limit_exceeded` and `Retry-After` beyond it. A promise only where processes count together.
+ */
+export type RateLimit = (
+  caller: Counted,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => void | Promise<void>;
 
-export function createRateLimit({ clock, max, windowMs, what }: RateLimitOptions): RateLimit {
-  const windows = new LRUCache<string, Window>({ max: MAX_CALLERS });
+export function createRateLimit(options: RateLimitOptions): RateLimit {
+  const { count, name, max, userMax, windowMs, what } = options;
+  // A caller who is known is the same object for a while: long names are put together and hashed once.
+  const known = new WeakMap<Counted, readonly Bucket[]>();
 
-  return (key, _request, reply) => {
-    const now = clock.now();
-    let window = windows.get(key);
-    if (!window || window.endsAt <= now) {
-      window = { endsAt: now + windowMs, used: 0 };
-      windows.set(key, window);
-    }
-    window.used += 1;
-    const resetMs = window.endsAt - now;
+  function bucketsOf(caller: Counted): readonly Bucket[] {
+    const found = known.get(caller);
+    if (found) return found;
+    const { credentialId, userId } = caller;
+    // The braces keep both on one node of a Redis cluster.
+    const buckets = [
+      { name: `${name}:{${userId}}:${credentialId}`, max },
+      { name: `${name}:{${userId}}`, max: userMax },
+    ];
+    known.set(caller, buckets);
+    return buckets;
+  }
+
+  function judge({ isAllowed, levels }: Verdict, reply: FastifyReply): void {
+    const level = nearest(levels);
+    const remaining = isAllowed ? Math.max(0, level.max - level.used) : 0;
+    const seconds = Math.max(1, Math.ceil(level.resetMs / 1000));
     void reply.headers({
-      'x-ratelimit-limit-requests': max,
-      'x-ratelimit-remaining-requests': Math.max(0, max - window.used),
-      'x-ratelimit-reset-requests': durationText(resetMs),
+      'ratelimit-limit': level.max,
+      'ratelimit-remaining': remaining,
+      'ratelimit-reset': seconds,
+      'x-ratelimit-limit-requests': level.max,
+      'x-ratelimit-remaining-requests': remaining,
+      'x-ratelimit-reset-requests': durationText(level.resetMs),
     });
-    if (window.used > max) {
-      const seconds = Math.ceil(resetMs / 1000);
-      throw new AppError('rate_limit_exceeded', {
-        message: `More than ${max} ${what} in ${durationText(windowMs)}: try again in ${seconds} s.`,
-        retryAfterSeconds: seconds,
-      });
-    }
+    if (isAllowed) return;
+    throw new AppError('rate_limit_exceeded', {
+      message: `More than ${level.max} ${what} in ${durationText(windowMs)}: try again in ${seconds} s.`,
+      retryAfterSeconds: seconds,
+    });
+  }
+
+  return (caller, _request, reply) => {
+    const verdict = count(bucketsOf(caller), windowMs);
+    return verdict instanceof Promise ? verdict.then((found) => judge(found, reply)) : judge(verdict, reply);
   };
+}
+
+/** The one with the least left; of several, the one that takes longest to come back. */
+function nearest(levels: readonly Level[]): Level {
+  return levels.reduce((near, level) => {
+    const [left, least] = [level.max - level.used, near.max - near.used];
+    return left < least || (left === least && level.resetMs > near.resetMs) ? level : near;
+  });
 }
 
 /** `12ms`, `1s`, `1m30s`: how OpenAI writes durations in its headers. */

@@ -22,7 +22,7 @@ const REASONS: Readonly<Record<number, string>> = {
   400: 'The request is wrong: `error.code` and `error.details` say how.',
   401: 'No API key, or one that is not valid.',
   402: 'The budget does not suffice: `error.details.exceeded` says what is left, and when it starts anew.',
-  403: 'Your API key may not do that.',
+  403: 'Your API key may not do that, or not with this model.',
   404: 'There is no such thing, or it is not yours.',
   409: 'It does not go with where the video stands.',
   413: 'The body is too large.',
@@ -33,10 +33,10 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Not right now.',
 };
 
-/** Documented failures of a guarded route, by status, in this API's shape; 401 and 429 are always among them. */
+/** Documented failures of a guarded route, by status, in this API's shape; 401, 403 and 429 are always among them. */
 export function failures(statuses: number[], shape: TSchema = Failure): Record<number, TSchema> {
   return Object.fromEntries(
-    [401, 429, ...statuses].map((status) => [
+    [401, 403, 429, ...statuses].map((status) => [
       status,
       { ...shape, description: REASONS[status] ?? 'Failed.' } as TSchema,
     ]),

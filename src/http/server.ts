@@ -27,6 +27,15 @@ export interface ServerOptions {
   bodyLimitBytes: number;
   /** Largest uploaded file, in bytes. */
   fileLimitBytes: number;
+  /** Proxies whose word on the client's address is taken; true: all. */
+  trustProxy?: boolean | string[] | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Every route there is, for those who judge all of them. */
+    everyRoute: { method: string; url: string }[];
+  }
 }
 
 /** How long a request may take to arrive, in ms: an import of 20 GiB at 1 MB/s takes six hours. */
@@ -54,6 +63,16 @@ const SECURITY_HEADERS = {
   'x-xss-protection': '0',
 } as const;
 
+/** What scripts of other origins may read. */
+const EXPOSED_HEADERS = [
+  'location',
+  'x-request-id',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+];
+
 /** A Fastify with what every route here relies on: strict bodies, request ids, security headers, quiet logs. */
 export async function createServer(options: ServerOptions): Promise<Server> {
   const server = Fastify({
@@ -62,6 +81,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     // Not one of our time-ordered ids: those ask for fresh randomness each time, which every request would pay for.
     genReqId: () => `req_${randomUUID().replaceAll('-', '')}`,
     requestIdHeader: false,
+    trustProxy: options.trustProxy ?? false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     forceCloseConnections: 'idle',
@@ -70,11 +90,16 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     frameworkErrors: (error, request, reply) => void sendNativeError(error, request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  const routes: Server['everyRoute'] = [];
+  server.decorate('everyRoute', routes);
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) routes.push({ method: each, url });
+  });
   useStrictValidation(server);
   endSlowBodies(server);
   server.removeContentTypeParser('text/plain');
   tolerateEmptyJson(server);
-  await server.register(cors, { origin: true, exposedHeaders: ['location', 'x-request-id', 'retry-after'] });
+  await server.register(cors, { origin: true, exposedHeaders: EXPOSED_HEADERS });
   await server.register(multipart, {
     limits: { fileSize: options.fileLimitBytes, files: 1, fields: 100, fieldSize: options.bodyLimitBytes },
   });

@@ -1,8 +1,8 @@
-import type { Principal } from '../accounts/principal.ts';
+import { type Principal, requireModel } from '../accounts/principal.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
-import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import type { Plan, VideoRequest } from '../providers/provider.ts';
 import type { PriceBook } from '../usage/price-book.ts';
 import { type Job, type Priority, PRIORITIES } from './job.ts';
@@ -34,7 +34,8 @@ export interface DraftOptions {
 
 /**
  * A job as it would be created: routed, planned and priced, but stored nowhere; its reference image is attached later.
- * Pure but for its id and the time. Throws what `resolveRequest` and the catalog throw.
+ * Pure but for its id and the time. Throws `model_not_allowed` and what `resolveRequest` and the
+ * catalog throw.
  */
 export type DraftJob = (caller: Principal, wishes: VideoWishes, options?: DraftOptions) => Job;
 
@@ -52,6 +53,7 @@ export function createDraftJob({
 }): DraftJob {
   return (caller, wishes, { fingerprint, placed, amend } = {}) => {
     const entry = catalog.resolve(wishes.model);
+    requireModel(caller, [wishes.model, ...namesOf(entry)]);
     const now = new Date(clock.now());
     const { model, rate } = prices.at(entry, now);
     if (!rate && !allowUnpriced) throw withoutPrice(entry);

@@ -26,7 +26,7 @@ export function registerJobRoutes(server: Server, { jobs, createLimit }: JobRout
   server.post(
     '/videos',
     {
-      onRequest: async (request, reply) => createLimit(callerOf(request).credentialId, request, reply),
+      onRequest: async (request, reply) => createLimit(callerOf(request), request, reply),
       preValidation: createBodyReader(),
       schema: {
         ...common,

@@ -1,9 +1,11 @@
 import { Type } from 'typebox';
+import { callerOf } from '../accounts/authenticate.ts';
+import { mayAsk } from '../accounts/principal.ts';
 import { microsToUsd } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
-import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import { sizeText, SOURCE_KINDS, type SourceKind } from '../providers/model.ts';
 import { allowedSizes } from './video-request.ts';
 
@@ -42,13 +44,17 @@ export function registerModelRoutes(server: Server, { catalog }: { catalog: Cata
         tags: ['Models'],
         operationId: 'listModels',
         summary: 'What can be asked for',
+        description: 'With a key that is for certain models, those alone.',
         security: KEY_REQUIRED,
         response: { 200: Success(Type.Array(ModelSchema)), ...failures([]) },
       },
     },
-    () => {
+    (request) => {
+      const { models } = callerOf(request);
       const standard = catalog.standard()?.model.id;
-      const data = [...catalog.list(), ...catalog.aliases()].map((entry) => viewModel(entry, standard));
+      const data = [...catalog.list(), ...catalog.aliases()]
+        .filter((entry) => mayAsk(models, namesOf(entry)))
+        .map((entry) => viewModel(entry, standard));
       return { success: true as const, data };
     },
   );

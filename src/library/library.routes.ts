@@ -72,7 +72,7 @@ export function registerLibraryRoutes(
     async (request, reply) => {
       const caller = callerOf(request);
       const { action, tags, collectionId, dryRun = false } = request.body;
-      if (action === 'retry' && !dryRun) createLimit(caller.credentialId, request, reply);
+      if (action === 'retry' && !dryRun) await createLimit(caller, request, reply);
       const selection = readSelection(request.body);
       const wish = { action, selection, tags, collectionId, dryRun };
       return sendCreated(

@@ -1,8 +1,10 @@
+import { callerOf } from '../accounts/authenticate.ts';
+import { mayAsk, type Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
 import { allowedSizes } from '../jobs/video-request.ts';
-import type { Catalog, CatalogEntry } from '../providers/catalog.ts';
+import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import { canStandIn } from '../derivations/derive.ts';
 import { sizeText, SOURCE_KINDS } from '../providers/model.ts';
 import { Type } from 'typebox';
@@ -17,7 +19,10 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
     {
       schema: { ...common, summary: 'List models', response: { 200: ModelsSchema, 401: OpenAiFailure } },
     },
-    () => ({ object: 'list' as const, data: entries(catalog).map(viewModel) }),
+    (request) => ({
+      object: 'list' as const,
+      data: entries(catalog, callerOf(request)).map(viewModel),
+    }),
   );
 
   server.get(
@@ -31,7 +36,9 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
       },
     },
     (request) => {
-      const found = entries(catalog).find((entry) => nameOf(entry) === request.params.model);
+      const found = entries(catalog, callerOf(request)).find(
+        (entry) => nameOf(entry) === request.params.model,
+      );
       if (!found)
         throw new AppError('not_found', { message: `There is no model "${request.params.model}".` });
       return viewModel(found);
@@ -39,8 +46,8 @@ export function registerOpenAiModelRoutes(server: Server, { catalog }: { catalog
   );
 }
 
-function entries(catalog: Catalog): CatalogEntry[] {
-  return [...catalog.list(), ...catalog.aliases()];
+function entries(catalog: Catalog, { models }: Principal): CatalogEntry[] {
+  return [...catalog.list(), ...catalog.aliases()].filter((entry) => mayAsk(models, namesOf(entry)));
 }
 
 function nameOf({ model, alias }: CatalogEntry): string {

@@ -26,7 +26,7 @@ const DESCRIPTION =
 export function registerOperationRoutes(server: Server, options: OperationRoutesOptions): void {
   const common = {
     onRequest: async (request: FastifyRequest, reply: FastifyReply) =>
-      options.createLimit(callerOf(request).credentialId, request, reply),
+      options.createLimit(callerOf(request), request, reply),
     preValidation: createBodyReader({ onFile: refuseFile }),
   };
   const schema = {

@@ -44,8 +44,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
   server.post(
     '/videos',
     {
-      onRequest: async (request, reply) =>
-        options.createLimit(callerOf(request).credentialId, request, reply),
+      onRequest: async (request, reply) => options.createLimit(callerOf(request), request, reply),
       preValidation: createBodyReader(),
       schema: {
         ...common,

@@ -78,6 +78,11 @@ function priceOf({ pricePerSecondMicros }: Connection): Pick<Connection, 'priceP
   return pricePerSecondMicros === undefined ? {} : { pricePerSecondMicros };
 }
 
+/** What an entry can be called: the alias it went by, the model's name, and that with its connection's. */
+export function namesOf({ alias, model, connection }: CatalogEntry): string[] {
+  return [...(alias === undefined ? [] : [alias]), model.id, `${connection.name}/${model.id}`];
+}
+
 /** Knows what can be asked for and who makes it. Empty until the first `refresh`. */
 export function createCatalog(options: CatalogOptions): Catalog {
   const { connections } = options;

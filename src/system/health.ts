@@ -3,7 +3,14 @@ import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 
 /** Throws when the part cannot do its work. */
-export type Check = () => Promise<unknown>;
+export type Check = (() => Promise<unknown>) & {
+  /** Shown, but no reason not to be ready: there is something to do without it. */
+  isOptional?: boolean;
+};
+
+export function optional(check: () => Promise<unknown>): Check {
+  return Object.assign(check, { isOptional: true });
+}
 
 export interface Readiness {
   ready: boolean;
@@ -30,7 +37,7 @@ export async function checkReadiness(
   });
   const results = await Promise.all(entries);
   return {
-    ready: results.every(([, result]) => result.ok),
+    ready: results.every(([name, result]) => result.ok || checks[name]?.isOptional === true),
     checks: Object.fromEntries(results),
     timestamp: new Date(clock.now()).toISOString(),
   };

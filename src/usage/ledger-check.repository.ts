@@ -40,7 +40,7 @@ const RULES: Readonly<Record<string, string>> = {
     select meters.scope || ' ' || meters.subject_id as what from meters
     left join lateral (
       select sum(case when debit like 'held/%' or debit like 'spent/%' then amount_micros else -amount_micros end) as micros
-      from ledger where case meters.scope when 'key' then api_key_id else owner_id end = meters.subject_id
+      from ledger where case meters.scope when 'key' then key_family(api_key_id) else owner_id end = meters.subject_id
     ) as moved on true
     where meters.scope <> 'user' and meters.usd_total <> coalesce(moved.micros, 0)`,
   'what an ended job says it cost is what was charged': `

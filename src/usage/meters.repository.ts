@@ -33,7 +33,7 @@ export function meterCreated(now: string, zone: string): string {
       select scope, subject_id, sum(estimated_micros)::bigint as micros, count(*) as videos,
         sum(created.seconds)::bigint as seconds, min(owner_id) as owner_id
       from created cross join lateral (values
-        ('user', user_id), ('key', api_key_id), ('team', case when owner_id <> user_id then owner_id end)
+        ('user', user_id), ('key', key_family(api_key_id)), ('team', case when owner_id <> user_id then owner_id end)
       ) as subjects (scope, subject_id)
       where subject_id is not null and (select count(*) from balanced) >= 0
       group by scope, subject_id
@@ -57,7 +57,7 @@ export function meterCreated(now: string, zone: string): string {
       ) as quota
       union all
       select scope, subject_id, 'usd_total', spend_cap_micros, null
-      from metered join api_keys on api_keys.id = subject_id
+      from metered join api_keys on api_keys.id = (select min(api_key_id) from created)
       where scope = 'key' and spend_cap_micros is not null
     ), uses as (
       select scope, subject_id, owner_id, metric, hard, soft,
@@ -107,7 +107,7 @@ export async function recount(tx: Transaction<DB>, jobs: readonly Recount[]): Pr
       from json_to_recordset(${JSON.stringify(changed)}::json) as changed
         (user_id text, owner_id text, api_key_id text, created_at timestamptz, micros bigint, videos int, seconds int)
       cross join lateral (values
-        ('user', user_id), ('key', api_key_id), ('team', case when owner_id <> user_id then owner_id end)
+        ('user', user_id), ('key', key_family(api_key_id)), ('team', case when owner_id <> user_id then owner_id end)
       ) as subjects (scope, subject_id)
       where subject_id is not null
     ), locked as (

@@ -10,11 +10,11 @@ import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { LimitsBody, QuotaSchema, readLimits, UseSchema, viewQuota, viewUse } from './quota-view.ts';
 import {
+  findSubject,
   listQuotas,
   type Quota,
   type QuotaSubject,
   replaceQuotas,
-  subjectExists,
   usesOf,
   wouldBeOver,
 } from './quotas.repository.ts';
@@ -64,6 +64,12 @@ export function registerQuotaAdminRoutes(server: Server, options: QuotaRoutesOpt
   const { db, clock, quotaZone } = options;
   const common = { tags: ['Administration'], security: KEY_REQUIRED };
 
+  async function subjectOf(named: QuotaSubject): Promise<QuotaSubject> {
+    const subject = await findSubject(db, named);
+    if (!subject) throw new AppError('quota_subject_not_found');
+    return subject;
+  }
+
   server.get(
     '/quotas',
     {
@@ -100,9 +106,8 @@ export function registerQuotaAdminRoutes(server: Server, options: QuotaRoutesOpt
       },
     },
     async (request) => {
-      const subject = request.params;
       const limits = readLimits(request.body);
-      if (!(await subjectExists(db, subject))) throw new AppError('quota_subject_not_found');
+      const subject = await subjectOf(request.params);
       const { userId, credentialId } = callerOf(request);
       const now = new Date(clock.now());
       const rows = await db.transaction().execute(async (tx): Promise<Quota[]> => {
@@ -137,8 +142,8 @@ export function registerQuotaAdminRoutes(server: Server, options: QuotaRoutesOpt
     },
     async (request) => {
       const limits = readLimits(request.body);
-      if (!(await subjectExists(db, request.params))) throw new AppError('quota_subject_not_found');
-      const over = await wouldBeOver(db, request.params, limits, new Date(clock.now()), quotaZone);
+      const subject = await subjectOf(request.params);
+      const over = await wouldBeOver(db, subject, limits, new Date(clock.now()), quotaZone);
       return { success: true as const, data: over.map(viewUse) };
     },
   );

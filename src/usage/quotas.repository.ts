@@ -40,12 +40,21 @@ export async function replaceQuotas(
     .execute();
 }
 
-/** Whether there is anybody to set a quota for. */
-export async function subjectExists(db: Kysely<DB>, { scope, subjectId }: QuotaSubject): Promise<boolean> {
-  if (scope === 'role') return subjectId === 'user' || subjectId === 'admin';
-  const table = { user: 'users', team: 'teams', key: 'api_keys' } as const;
-  const { rows } = await sql`select 1 from ${sql.table(table[scope])} where id = ${subjectId}`.execute(db);
-  return rows.length > 0;
+/** Whom a quota is set for, if there is anybody of that id: of a key that was rotated, the first of its line. */
+export async function findSubject(
+  db: Kysely<DB>,
+  { scope, subjectId }: QuotaSubject,
+): Promise<QuotaSubject | undefined> {
+  if (scope === 'role')
+    return subjectId === 'user' || subjectId === 'admin' ? { scope, subjectId } : undefined;
+  const ids = {
+    user: sql`select id from users where id = ${subjectId}`,
+    team: sql`select id from teams where id = ${subjectId}`,
+    key: sql`select key_family(${subjectId}) as id`,
+  };
+  const { rows } = await sql<{ id: string | null }>`${ids[scope]}`.execute(db);
+  const id = rows[0]?.id;
+  return id ? { scope, subjectId: id } : undefined;
 }
 
 /** What one subject has used of one metric, with its limit, if it has one. */
@@ -72,7 +81,7 @@ const USED = sql`
         when 'usd_total' then usd_total
         when 'running' then (
           select count(*) from jobs where status = 'processing' and case subjects.scope when 'user' then user_id = subjects.id
-            when 'key' then api_key_id = subjects.id else owner_id = subjects.id end
+            when 'key' then key_family(api_key_id) = subjects.id else owner_id = subjects.id end
         )
       end as amount
     from subjects
@@ -101,7 +110,7 @@ export async function usesOf(
   const { rows } = await sql<Use>`
     with moment as (select ${now}::timestamptz as now, ${zone}::text as zone),
     subjects as (
-      select * from (values ('user', ${userId}::text), ('key', ${keyId}::text),
+      select * from (values ('user', ${userId}::text), ('key', key_family(${keyId})),
         ('team', ${ownerId === userId ? null : ownerId}::text)) as given (scope, id)
       where id is not null
     ), ${USED}
@@ -115,7 +124,7 @@ export async function usesOf(
           and quotas.subject_id = (select role from users where id = used.subject_id)))
       order by quotas.scope = 'role' limit 1
     ) as own on true
-    left join api_keys on used.metric = 'usd_total' and used.scope = 'key' and api_keys.id = used.subject_id
+    left join api_keys on used.metric = 'usd_total' and used.scope = 'key' and api_keys.id = ${keyId}
     where used.metric <> 'usd_total' or used.scope = 'key'
     order by array_position(array['user', 'team', 'key'], used.scope), used.metric`.execute(db);
   return rows;

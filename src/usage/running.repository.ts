@@ -9,21 +9,30 @@ export async function lockRunningQuotas(tx: Transaction<DB>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${ADMISSION_LOCK}, 0))`.execute(tx);
 }
 
-type Subject = 'api_key_id' | 'owner_id' | 'user_id';
+/** By what videos are counted together, for rows of `jobs` and `pending`. */
+const SUBJECTS = {
+  key: sql`key_family(api_key_id)`,
+  team: sql`owner_id`,
+  user: sql`user_id`,
+};
 
 /** Those of `from` who are within their limit, counted in the order of their turn behind what is in work already. */
-function within(from: string, subject: Subject, limits: RawBuilder<unknown>): RawBuilder<unknown> {
-  const id = sql.ref(subject);
+function within(
+  from: string,
+  subject: RawBuilder<unknown>,
+  limits: RawBuilder<unknown>,
+): RawBuilder<unknown> {
   return sql`
-    select placed.id, owner_id, user_id, api_key_id, priority, created_at
+    select id, owner_id, user_id, api_key_id, priority, created_at
     from (
-      select *, row_number() over (partition by ${id} order by priority desc, created_at, id) as place
+      select *, ${subject} as subject,
+        row_number() over (partition by ${subject} order by priority desc, created_at, id) as place
       from ${sql.table(from)}
     ) as placed
-    left join (${limits}) as limits (subject, hard) on limits.subject = placed.${id}
+    left join (${limits}) as limits (subject, hard) using (subject)
     left join (
-      select ${id} as subject, count(*) as count from jobs where status = 'processing' group by ${id}
-    ) as busy on busy.subject = placed.${id}
+      select ${subject} as subject, count(*) as count from jobs where status = 'processing' group by 1
+    ) as busy using (subject)
     where limits.hard is null or place + coalesce(busy.count, 0) <= limits.hard`;
 }
 
@@ -44,6 +53,6 @@ const LIMITS_OF_USERS = sql`
  * than their quota says. Needs `lockRunningQuotas`. What one limit holds back takes no place within the next one.
  */
 export const WITHIN_RUNNING_QUOTAS = sql`
-  within_keys as (${within('pending', 'api_key_id', limitsOf('key'))}),
-  within_teams as (${within('within_keys', 'owner_id', limitsOf('team'))}),
-  admissible as (${within('within_teams', 'user_id', LIMITS_OF_USERS)})`;
+  within_keys as (${within('pending', SUBJECTS.key, limitsOf('key'))}),
+  within_teams as (${within('within_keys', SUBJECTS.team, limitsOf('team'))}),
+  admissible as (${within('within_teams', SUBJECTS.user, LIMITS_OF_USERS)})`;

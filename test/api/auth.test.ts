@@ -50,7 +50,8 @@ test("another owner's video is 404 on every route that names one", async () => {
   const stranger = await user();
   for (const { method, url } of guardedRoutes().filter((route) => route.url.includes('video_x'))) {
     // Asked rightly: a wrong request is refused before anything is looked for.
-    const payload = /\/(remix|edit|extend)$/.test(url) ? { prompt: 'x' } : undefined;
+    const changesKey = method === 'PATCH' && url.includes('/keys/') ? { name: 'x' } : undefined;
+    const payload = /\/(remix|edit|extend)$/.test(url) ? { prompt: 'x' } : changesKey;
     const response = await stranger.inject({
       method: method as 'GET',
       url: url.replace('video_x', jobId),
