@@ -36,6 +36,7 @@ import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createPriceBook } from './usage/price-book.ts';
+import { startRollup } from './usage/rollup.ts';
 import { resolveApiKey } from './api-key.ts';
 
 export interface App {
@@ -239,6 +240,8 @@ export async function createApp({
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
       if (alone) await releasePolls(db, new Date(clock.now()));
+      const rollup = startRollup({ db, clock, log });
+      lifecycle.onStop('rollup', () => rollup.stop());
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());

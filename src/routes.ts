@@ -38,6 +38,7 @@ import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
 import { registerPriceRoutes } from './usage/prices.routes.ts';
+import { registerAdminUsageRoutes, registerUsageRoutes } from './usage/reports.routes.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
 
 export interface HttpParts {
@@ -101,6 +102,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerAssetRoutes(scope, { ...parts, createLimit: limits.upload });
       registerModelRoutes(scope, parts);
       registerEstimateRoutes(scope, parts);
+      registerUsageRoutes(scope, parts);
     },
     { prefix: '/api/v1' },
   );
@@ -110,6 +112,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerJobAdminRoutes(scope, parts);
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
+      registerAdminUsageRoutes(scope, parts);
     },
     { prefix: '/api/v1/admin' },
   );

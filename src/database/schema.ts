@@ -235,6 +235,54 @@ export interface PricesTable {
   created_at: Date;
 }
 
+/** What was used, in one line or summed up. */
+interface UsageFigures {
+  created: Generated<number>;
+  completed: Generated<number>;
+  failed: Generated<number>;
+  cancelled: Generated<number>;
+  seconds: Generated<number>;
+  estimated_micros: Generated<number>;
+  held_micros: Generated<number>;
+  charged_micros: Generated<number>;
+  corrected_micros: Generated<number>;
+}
+
+export interface UsageDeltasTable extends UsageFigures {
+  at: Date;
+  owner_id: string;
+  user_id: string | null;
+  api_key_id: string | null;
+  batch_id: string | null;
+  connection: string;
+  model: string;
+}
+
+export interface UsageSumsTable extends UsageFigures {
+  slot: Date;
+  dim: number;
+}
+
+export interface UsageDimsTable {
+  id: Generated<number>;
+  key: string;
+  owner_id: string;
+  user_id: string | null;
+  api_key_id: string | null;
+  connection: string;
+  model: string;
+  batch_id: string | null;
+}
+
+export interface LedgerChecksTable {
+  id: Generated<boolean>;
+  checked_at: Date;
+  took_ms: number;
+  entries: number;
+  imbalance_micros: number;
+  problems: JsonColumn<{ rule: string; count: number }[]>;
+}
+
 export interface UpkeepTable {
   kind: 'retention' | 'sweep';
   started_at: Date;
@@ -261,5 +309,12 @@ export interface DB {
   ledger: LedgerTable;
   balances: BalancesTable;
   prices: PricesTable;
+  usage_deltas: UsageDeltasTable;
+  usage_dims: UsageDimsTable;
+  usage_quarters: UsageSumsTable;
+  usage_hours: UsageSumsTable;
+  usage_days: UsageSumsTable;
+  usage_batches: UsageSumsTable;
+  ledger_checks: LedgerChecksTable;
   upkeep: UpkeepTable;
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { DB } from '../database/schema.ts';
+import { ROLLUP_RULES } from './rollup-check.repository.ts';
 
 /** One rule that the books have to keep, and what breaks it. */
 export interface LedgerProblem {
@@ -44,6 +45,7 @@ const RULES: Readonly<Record<string, string>> = {
     ) as charged on true
     where jobs.finished_at is not null and imported_at is null and jobs.cancel_outcome is distinct from 'unknown'
       and coalesce(jobs.charged_micros, 0) <> coalesce(charged.micros, 0)`,
+  ...ROLLUP_RULES,
 };
 
 const SHOWN = 20;
