@@ -29,28 +29,47 @@ create function usage_slot(at timestamptz) returns timestamptz language sql immu
   select date_bin('15 minutes', at, '2000-01-01T00:00:00Z')
 $$;
 
--- Whose use it was, of what. With a batch: in usage_batches only.
+-- Whose use it was, of what.
 create table usage_dims (
   id integer generated always as identity primary key,
-  -- A hash of all that follows: one value to join by, though some of it may be null.
-  key uuid not null unique,
   owner_id text not null,
   user_id text,
   api_key_id text,
   connection text not null,
   model text not null,
-  batch_id text
+  constraint usage_dims_once unique nulls not distinct (owner_id, connection, model, user_id, api_key_id)
 );
 
-create function usage_key(owner_id text, user_id text, api_key_id text, connection text, model text, batch_id text)
-returns uuid language sql immutable parallel safe as $$
-  select md5(jsonb_build_array(owner_id, user_id, api_key_id, connection, model, batch_id)::text)::uuid
-$$;
-
--- The same sums by quarter, hour and day (UTC): a report reads the widest that its limits allow. Those of batches stand
--- apart, because they make many small rows out of few.
+-- The finest sums there are: what days and other spans are cut from.
 create table usage_quarters (
   slot timestamptz not null,
+  dim integer not null,
+  batch_id text,
+  created integer not null,
+  completed integer not null,
+  failed integer not null,
+  cancelled integer not null,
+  seconds bigint not null,
+  estimated_micros bigint not null,
+  held_micros bigint not null,
+  charged_micros bigint not null,
+  corrected_micros bigint not null,
+  constraint usage_quarters_once unique nulls not distinct (slot, dim, batch_id)
+) with (fillfactor = 85);
+
+-- Time zones whose days are summed up: UTC, and those that somebody has asked for.
+create table usage_zones (
+  id smallint generated always as identity primary key,
+  name text not null unique
+);
+
+insert into usage_zones (name) values ('UTC');
+
+-- Sums by day, of everything and of what was in a batch. What is in no batch is the difference: few rows for the many
+-- reports that do not ask for batches.
+create table usage_days (
+  zone smallint not null,
+  day date not null,
   dim integer not null,
   created integer not null,
   completed integer not null,
@@ -61,15 +80,28 @@ create table usage_quarters (
   held_micros bigint not null,
   charged_micros bigint not null,
   corrected_micros bigint not null,
-  primary key (slot, dim)
+  primary key (zone, day, dim)
 ) with (fillfactor = 85);
 
-create table usage_hours (like usage_quarters including all);
-create table usage_days (like usage_quarters including all);
-create table usage_batches (like usage_quarters including all);
+create table usage_batches (
+  zone smallint not null,
+  day date not null,
+  batch_id text not null,
+  dim integer not null,
+  created integer not null,
+  completed integer not null,
+  failed integer not null,
+  cancelled integer not null,
+  seconds bigint not null,
+  estimated_micros bigint not null,
+  held_micros bigint not null,
+  charged_micros bigint not null,
+  corrected_micros bigint not null,
+  primary key (zone, day, batch_id, dim)
+) with (fillfactor = 85);
 
 -- Adds what has been noted to the sums. One at a time; says how many lines it took, null when another is at it.
-create function usage_fold() returns bigint language plpgsql as $$
+create function usage_fold() returns bigint language plpgsql set enable_nestloop to off as $$
 declare
   folded bigint;
 begin
@@ -78,77 +110,97 @@ begin
   end if;
   with taken as (
     delete from usage_deltas returning *
-  ), lines as (
+  ), lines as materialized (
     select at, owner_id, user_id, api_key_id, connection, model, batch_id,
-      usage_key(owner_id, user_id, api_key_id, connection, model, null) as key,
-      case when batch_id is not null then usage_key(owner_id, user_id, api_key_id, connection, model, batch_id) end
-        as batch_key,
       sum(created) as created, sum(completed) as completed, sum(failed) as failed, sum(cancelled) as cancelled,
-      sum(seconds) as seconds, sum(estimated_micros) as estimated, sum(held_micros) as held,
-      sum(charged_micros) as charged, sum(corrected_micros) as corrected
+      sum(seconds) as seconds, sum(estimated_micros) as estimated_micros, sum(held_micros) as held_micros,
+      sum(charged_micros) as charged_micros, sum(corrected_micros) as corrected_micros
     from taken group by 1, 2, 3, 4, 5, 6, 7
+  ), wanted as (
+    select distinct owner_id, user_id, api_key_id, connection, model from lines
   ), named as (
-    insert into usage_dims (key, owner_id, user_id, api_key_id, connection, model, batch_id)
-    select distinct on (wanted.key) wanted.* from (
-      select key, owner_id, user_id, api_key_id, connection, model, null as batch_id from lines
-      union all
-      select batch_key, owner_id, user_id, api_key_id, connection, model, batch_id from lines where batch_id is not null
-    ) as wanted
-    where not exists (select from usage_dims where usage_dims.key = wanted.key)
-    returning id, key
+    insert into usage_dims (owner_id, user_id, api_key_id, connection, model)
+    select owner_id, user_id, api_key_id, connection, model from wanted
+    on conflict on constraint usage_dims_once do nothing returning *
   ), dims as (
-    select id, key from named union all select id, key from usage_dims
+    table named union all table usage_dims
   ), facts as materialized (
-    select dims.id as dim, lines.* from lines join dims on dims.key = lines.key
-  ), batch_facts as (
-    select dims.id as dim, lines.* from lines join dims on dims.key = lines.batch_key
+    select dims.id as dim, at, batch_id, created, completed, failed, cancelled, seconds,
+      estimated_micros, held_micros, charged_micros, corrected_micros
+    from lines join dims on dims.owner_id = lines.owner_id and dims.connection = lines.connection
+      and dims.model = lines.model and coalesce(dims.user_id, '') = coalesce(lines.user_id, '')
+      and coalesce(dims.api_key_id, '') = coalesce(lines.api_key_id, '')
   ), quarters as (
     insert into usage_quarters as old
-    select at, dim, sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated), sum(held),
-      sum(charged), sum(corrected)
-    from facts group by 1, 2
-    on conflict (slot, dim) do update set created = old.created + excluded.created,
-      completed = old.completed + excluded.completed, failed = old.failed + excluded.failed,
-      cancelled = old.cancelled + excluded.cancelled, seconds = old.seconds + excluded.seconds,
+    select at, dim, batch_id, created, completed, failed, cancelled, seconds,
+      estimated_micros, held_micros, charged_micros, corrected_micros
+    from facts
+    on conflict on constraint usage_quarters_once do update
+    set created = old.created + excluded.created, completed = old.completed + excluded.completed,
+      failed = old.failed + excluded.failed, cancelled = old.cancelled + excluded.cancelled,
+      seconds = old.seconds + excluded.seconds,
       estimated_micros = old.estimated_micros + excluded.estimated_micros,
-      held_micros = old.held_micros + excluded.held_micros, charged_micros = old.charged_micros + excluded.charged_micros,
-      corrected_micros = old.corrected_micros + excluded.corrected_micros
-  ), hours as (
-    insert into usage_hours as old
-    select date_trunc('hour', at, 'UTC'), dim, sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds),
-      sum(estimated), sum(held), sum(charged), sum(corrected)
-    from facts group by 1, 2
-    on conflict (slot, dim) do update set created = old.created + excluded.created,
-      completed = old.completed + excluded.completed, failed = old.failed + excluded.failed,
-      cancelled = old.cancelled + excluded.cancelled, seconds = old.seconds + excluded.seconds,
-      estimated_micros = old.estimated_micros + excluded.estimated_micros,
-      held_micros = old.held_micros + excluded.held_micros, charged_micros = old.charged_micros + excluded.charged_micros,
+      held_micros = old.held_micros + excluded.held_micros,
+      charged_micros = old.charged_micros + excluded.charged_micros,
       corrected_micros = old.corrected_micros + excluded.corrected_micros
   ), days as (
     insert into usage_days as old
-    select date_trunc('day', at, 'UTC'), dim, sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds),
-      sum(estimated), sum(held), sum(charged), sum(corrected)
-    from facts group by 1, 2
-    on conflict (slot, dim) do update set created = old.created + excluded.created,
-      completed = old.completed + excluded.completed, failed = old.failed + excluded.failed,
-      cancelled = old.cancelled + excluded.cancelled, seconds = old.seconds + excluded.seconds,
+    select zones.id, (at at time zone zones.name)::date, dim,
+      sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated_micros), sum(held_micros),
+      sum(charged_micros), sum(corrected_micros)
+    from facts cross join usage_zones as zones group by 1, 2, 3
+    on conflict (zone, day, dim) do update
+    set created = old.created + excluded.created, completed = old.completed + excluded.completed,
+      failed = old.failed + excluded.failed, cancelled = old.cancelled + excluded.cancelled,
+      seconds = old.seconds + excluded.seconds,
       estimated_micros = old.estimated_micros + excluded.estimated_micros,
-      held_micros = old.held_micros + excluded.held_micros, charged_micros = old.charged_micros + excluded.charged_micros,
+      held_micros = old.held_micros + excluded.held_micros,
+      charged_micros = old.charged_micros + excluded.charged_micros,
       corrected_micros = old.corrected_micros + excluded.corrected_micros
   ), batches as (
     insert into usage_batches as old
-    select at, dim, sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated), sum(held),
-      sum(charged), sum(corrected)
-    from batch_facts group by 1, 2
-    on conflict (slot, dim) do update set created = old.created + excluded.created,
-      completed = old.completed + excluded.completed, failed = old.failed + excluded.failed,
-      cancelled = old.cancelled + excluded.cancelled, seconds = old.seconds + excluded.seconds,
+    select zones.id, (at at time zone zones.name)::date, batch_id, dim,
+      sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated_micros), sum(held_micros),
+      sum(charged_micros), sum(corrected_micros)
+    from facts cross join usage_zones as zones where batch_id is not null group by 1, 2, 3, 4
+    on conflict (zone, day, batch_id, dim) do update
+    set created = old.created + excluded.created, completed = old.completed + excluded.completed,
+      failed = old.failed + excluded.failed, cancelled = old.cancelled + excluded.cancelled,
+      seconds = old.seconds + excluded.seconds,
       estimated_micros = old.estimated_micros + excluded.estimated_micros,
-      held_micros = old.held_micros + excluded.held_micros, charged_micros = old.charged_micros + excluded.charged_micros,
+      held_micros = old.held_micros + excluded.held_micros,
+      charged_micros = old.charged_micros + excluded.charged_micros,
       corrected_micros = old.corrected_micros + excluded.corrected_micros
   )
   select count(*) into folded from taken;
   return folded;
+end $$;
+
+-- Sums up the days of another time zone, from now on too. False when there are as many as may be: every one of them is
+-- work for each fold.
+create function usage_add_zone(zone_name text) returns boolean language plpgsql as $$
+declare
+  added smallint;
+begin
+  perform pg_advisory_xact_lock(hashtext('sora usage_fold'));
+  if (select count(*) from usage_zones) >= 24 then
+    return false;
+  end if;
+  insert into usage_zones (name) values (zone_name) on conflict do nothing returning id into added;
+  if added is null then
+    return true;
+  end if;
+  insert into usage_days
+  select added, (slot at time zone zone_name)::date, dim,
+    sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated_micros), sum(held_micros),
+    sum(charged_micros), sum(corrected_micros)
+  from usage_quarters group by 2, 3;
+  insert into usage_batches
+  select added, (slot at time zone zone_name)::date, batch_id, dim,
+    sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated_micros), sum(held_micros),
+    sum(charged_micros), sum(corrected_micros)
+  from usage_quarters where batch_id is not null group by 2, 3, 4;
+  return true;
 end $$;
 
 -- Jobs that were made: one line for each kind in a statement, however many jobs it inserts. What was imported was made
@@ -205,6 +257,8 @@ end $$;
 
 create trigger ledger_usage after insert on ledger referencing new table as entries
   for each statement execute function usage_note_entries();
+
+select set_config('work_mem', '64MB', true);
 
 -- What is there: jobs that still are, and every entry. Up to now whoever owned a video had asked for it.
 insert into usage_deltas (at, owner_id, user_id, api_key_id, batch_id, connection, model, created, estimated_micros)

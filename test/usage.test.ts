@@ -30,7 +30,6 @@ test('first', async () => {
         if (fold) await foldUsage(db);
         const a = await admin.request('GET', `/api/v1/admin/usage?groupBy=${by}&timeZone=${zone}`);
         expect(a.statusCode, a.body).toBe(200);
-        console.log(by, zone, a.body.slice(100, 400));
       }
     }
   console.log((await admin.request('GET', '/api/v1/usage?format=csv')).body);

@@ -258,20 +258,34 @@ export interface UsageDeltasTable extends UsageFigures {
   model: string;
 }
 
-export interface UsageSumsTable extends UsageFigures {
-  slot: Date;
-  dim: number;
-}
-
 export interface UsageDimsTable {
   id: Generated<number>;
-  key: string;
   owner_id: string;
   user_id: string | null;
   api_key_id: string | null;
   connection: string;
   model: string;
+}
+
+export interface UsageQuartersTable extends UsageFigures {
+  slot: Date;
+  dim: number;
   batch_id: string | null;
+}
+
+export interface UsageZonesTable {
+  id: Generated<number>;
+  name: string;
+}
+
+export interface UsageDaysTable extends UsageFigures {
+  zone: number;
+  day: string;
+  dim: number;
+}
+
+export interface UsageBatchesTable extends UsageDaysTable {
+  batch_id: string;
 }
 
 export interface LedgerChecksTable {
@@ -311,10 +325,10 @@ export interface DB {
   prices: PricesTable;
   usage_deltas: UsageDeltasTable;
   usage_dims: UsageDimsTable;
-  usage_quarters: UsageSumsTable;
-  usage_hours: UsageSumsTable;
-  usage_days: UsageSumsTable;
-  usage_batches: UsageSumsTable;
+  usage_quarters: UsageQuartersTable;
+  usage_zones: UsageZonesTable;
+  usage_days: UsageDaysTable;
+  usage_batches: UsageBatchesTable;
   ledger_checks: LedgerChecksTable;
   upkeep: UpkeepTable;
 }

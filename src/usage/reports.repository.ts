@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { DB } from '../database/schema.ts';
-import { type Figures, type Grain, type Grouping, isByTime, type ReportRequest } from './reports.ts';
+import type { Figures, Grouping, ReportRequest } from './reports.ts';
+import { zoneOf } from './rollup.repository.ts';
 
 export const FIGURES = [
   'created',
@@ -33,47 +34,38 @@ export interface ReportPage {
 
 type Part = RawBuilder<unknown>;
 
+/** Where figures are read: the columns of its dimensions, its time, and what else it is narrowed by. */
+interface Source {
+  from: Part;
+  bucket: Part;
+  batch: Part;
+  /** What the columns of the dimensions belong to. */
+  dims: string;
+  figures: string;
+  where: Part[];
+}
+
 /** Reads the sums and the lines that are not in them yet, in one statement: exact to the moment it begins. */
-export async function readUsage(db: Kysely<DB>, report: ReportRequest, page: ReportPage): Promise<Report> {
-  const keys = report.groupBy.map((_, index) => sql.ref(`key_${index}`));
-  const shown = report.groupBy.map(
-    (grouping, index) => sql`${shownKey(grouping, index)} as ${sql.ref(`key_${index}`)}`,
-  );
-  const [first] = report.groupBy;
-  const order = first === 'day' || first === 'month' ? keys : [sql`charged_micros desc`, ...keys];
-  const query = sql<Record<string, unknown>>`
-    with buckets as materialized (${buckets(report)}),
-    facts as (${sql.join(partsOf(report), sql` union all `)}),
-    groups as materialized (
-      select ${sql.join(keys)}, ${sums('shown')}
-      from (select ${sql.join(shown)}, ${sql.join(FIGURES.map((name) => sql.ref(name)))} from facts) as shown
-      group by ${sql.join(keys)}
-      having ${sql.join(
-        FIGURES.map((name) => sql`sum(${sql.ref(name)}) <> 0`),
-        sql` or `,
-      )}
-    )
-    select total.*, page.* from (
-      select count(*) as group_count, ${sql.join(FIGURES.map((name) => sql`coalesce(sum(${sql.ref(name)}), 0) as ${sql.ref(`total_${name}`)}`))}
-      from groups
-    ) as total left join lateral (
-      select * from groups order by ${sql.join(order)} limit ${page.limit} offset ${page.offset}
-    ) as page on true`;
+export async function readUsage(db: Kysely<DB>, wanted: ReportRequest, page: ReportPage): Promise<Report> {
+  const zone = await zoneOf(db, wanted.timeZone);
+  // Too many zones are summed up already: the quarters know every one.
+  const report = zone === undefined ? { ...wanted, days: null, ends: [{ from: wanted.from, to: wanted.to }] } : wanted;
+  const query = reportQuery(report, zone ?? 0, page);
   const rows = await db.transaction().execute(async (tx) => {
     // Compiling takes longer than what it would save; hashing what there is must not go to disk.
     await sql`select set_config('jit', 'off', true), set_config('work_mem', '64MB', true)`.execute(tx);
     return (await query.execute(tx)).rows;
   });
   const [any = {}] = rows;
+  const groups = rows.filter((row) => row['created'] !== null);
   return {
     groupCount: Number(any['group_count']),
     total: figuresOf(any, 'total_'),
-    groups: rows
-      .filter((row) => row['created'] !== null)
-      .map((row) => ({
+    groups: groups.map((row) =>
+      Object.assign(figuresOf(row, ''), {
         keys: report.groupBy.map((_, index) => row[`key_${index}`] as string | null),
-        ...figuresOf(row, ''),
-      })),
+      }),
+    ),
   };
 }
 
@@ -82,75 +74,120 @@ function figuresOf(row: Record<string, unknown>, prefix: string): Figures {
   return Object.fromEntries(entries) as unknown as Figures;
 }
 
-function sums(table: string, sign = 1): Part {
-  return sql.join(
-    FIGURES.map((name) => {
-      const sum = sql`sum(${sql.ref(`${table}.${name}`)})`;
-      return sql`${sign < 0 ? sql`-${sum}` : sum} as ${sql.ref(name)}`;
-    }),
+function reportQuery(report: ReportRequest, zone: number, page: ReportPage) {
+  const { groupBy } = report;
+  const keys = groupBy.map((_, index) => sql.ref(`key_${index}`));
+  const [first] = groupBy;
+  const order = first === 'day' || first === 'month' ? keys : [sql`charged_micros desc`, ...keys];
+  const all = sourcesOf(report, zone, 'usage_days');
+  // Everything is read without its batch; of what was in one, each batch gets its part and the rest of all loses it.
+  const parts = groupBy.includes('batch')
+    ? sql`${unionOf(all, groupBy, false)} union all table batched union all
+        select ${sql.join(groupBy.map((by, index) => (by === 'batch' ? sql`null` : sql.ref(`key_${index}`))))},
+          ${sql.join(FIGURES.map((name) => sql`-${sql.ref(name)}`))} from batched`
+    : unionOf(all, groupBy, false);
+  const batched = sql`select ${sql.join(keys)}, ${sums()} from (
+      ${unionOf(sourcesOf(report, zone, 'usage_batches'), groupBy, true)}
+    ) as facts group by ${sql.join(keys)}`;
+  const shown = groupBy.map((by, index) => sql`${shownKey(by, index)} as ${sql.ref(`key_${index}`)}`);
+  const totals = FIGURES.map(
+    (name) => sql`coalesce(sum(${sql.ref(name)}), 0)::bigint as ${sql.ref(`total_${name}`)}`,
   );
+  return sql<Record<string, unknown>>`
+    with ${groupBy.includes('batch') ? sql`batched as materialized (${batched}),` : sql``}
+    groups as materialized (
+      select ${sql.join(keys)}, ${sums()} from (${parts}) as facts group by ${sql.join(keys)}
+      having ${sql.join(
+        FIGURES.map((name) => sql`sum(${sql.ref(name)}) <> 0`),
+        sql` or `,
+      )}
+    ), shown as materialized (
+      ${groupBy.includes('team') ? teams(shown, keys) : sql`select * from groups`}
+    )
+    select total.*, page.* from (
+      select count(*) as group_count, ${sql.join(totals)} from shown
+    ) as total left join lateral (
+      select ${sql.join(groupBy.map((by, index) => textOf(by, index)))}, ${sql.join(FIGURES.map((name) => sql.ref(name)))}
+      from shown order by ${sql.join(order)} limit ${page.limit} offset ${page.offset}
+    ) as page on true`;
 }
 
-/** Which day or month a slot belongs to, for every slot there may be: far fewer than there are sums. */
-function buckets(report: ReportRequest): Part {
-  if (!isByTime(report.groupBy)) return sql`select null as slot, null as bucket`;
-  const table = sql.ref(report.grain);
-  const step = report.groupBy.includes('batch') ? '15 minutes' : STEPS[report.grain];
-  return sql`
-    select slot, ${localDate(report, sql`slot`)} as bucket from generate_series(
-      greatest((select min(slot) from ${table}), ${report.from}::timestamptz),
-      (select max(slot) from ${table} ${report.to ? sql`where slot < ${report.to}` : sql``}) + interval '1 day',
-      ${step}::interval
-    ) as slot`;
+function sums(): Part {
+  return sql.join(FIGURES.map((name) => sql`sum(${sql.ref(name)})::bigint as ${sql.ref(name)}`));
 }
 
-const STEPS: Record<Grain, string> = {
-  usage_quarters: '15 minutes',
-  usage_hours: '1 hour',
-  usage_days: '1 day',
-};
-
-function localDate({ groupBy, timeZone }: ReportRequest, at: Part): Part {
-  const unit = groupBy.includes('month') ? 'month' : 'day';
-  return sql`date_trunc(${sql.lit(unit)}, ${at} at time zone ${timeZone})::date`;
+/** What people's own spaces have in common is that they are no team's. */
+function teams(shown: readonly Part[], keys: readonly Part[]): Part {
+  const figures = sql.join(FIGURES.map((name) => sql.ref(name)));
+  return sql`select ${sql.join(keys)}, ${sums()} from (select ${sql.join(shown)}, ${figures} from groups) as named
+    group by ${sql.join(keys)}`;
 }
 
-/** The sums of one or several tables, and the lines that wait for their place in them. */
-function partsOf(report: ReportRequest): Part[] {
-  const { grain } = report;
-  const lines = linesPart(report);
-  if (!report.groupBy.includes('batch')) return [sumsPart(report, grain, 'none', 1), lines];
-  // What is in no batch is everything, less what is in one.
-  return [
-    sumsPart(report, grain, 'none', 1),
-    sumsPart(report, 'usage_batches', 'none', -1),
-    sumsPart(report, 'usage_batches', 'batch', 1),
-    lines,
+function shownKey(grouping: Grouping, index: number): Part {
+  const key = sql.ref(`key_${index}`);
+  return grouping === 'team' ? sql`(select id from owners where id = ${key} and kind = 'team')` : key;
+}
+
+function textOf(grouping: Grouping, index: number): Part {
+  const key = sql.ref(`key_${index}`);
+  return grouping === 'month' ? sql`to_char(${key}, 'YYYY-MM') as ${key}` : sql`${key}::text as ${key}`;
+}
+
+/** Whole days from their sums, the ends from the quarters, and the lines that wait for their place in either. */
+function sourcesOf(report: ReportRequest, zone: number, table: 'usage_days' | 'usage_batches'): Source[] {
+  const { filter, timeZone, days, ends } = report;
+  const inBatch = table === 'usage_batches';
+  const local = (at: Part) => sql`(${at} at time zone ${timeZone})::date`;
+  const mine = (dims: string) => [
+    ...(filter.ownerId === undefined ? [] : [sql`${sql.ref(`${dims}.owner_id`)} = ${filter.ownerId}`]),
+    ...(filter.userId === undefined ? [] : [sql`${sql.ref(`${dims}.user_id`)} = ${filter.userId}`]),
   ];
-}
-
-function sumsPart(report: ReportRequest, table: string, batch: 'batch' | 'none', sign: number): Part {
-  const keys = report.groupBy.map((grouping) => {
-    if (grouping === 'day' || grouping === 'month') return sql`buckets.bucket`;
-    if (grouping === 'batch' && batch === 'none') return sql`null::text`;
-    return sql`dims.${sql.ref(COLUMNS[grouping])}`;
+  const sources: Source[] = [];
+  if (days) {
+    sources.push({
+      from: sql`${sql.ref(table)} as sums join usage_dims as dims on dims.id = sums.dim`,
+      bucket: sql`sums.day`,
+      batch: sql`sums.batch_id`,
+      dims: 'dims',
+      figures: 'sums',
+      where: [
+        sql`sums.zone = ${zone} and sums.day >= ${days.from}`,
+        ...(days.to === null ? [] : [sql`sums.day < ${days.to}`]),
+        ...mine('dims'),
+      ],
+    });
+  }
+  for (const end of ends) {
+    sources.push({
+      from: sql`usage_quarters as sums join usage_dims as dims on dims.id = sums.dim`,
+      bucket: local(sql`sums.slot`),
+      batch: sql`sums.batch_id`,
+      dims: 'dims',
+      figures: 'sums',
+      where: [
+        ...between(sql`sums.slot`, end),
+        ...(inBatch ? [sql`sums.batch_id is not null`] : []),
+        ...mine('dims'),
+      ],
+    });
+  }
+  sources.push({
+    from: sql`usage_deltas as lines`,
+    bucket: local(sql`lines.at`),
+    batch: sql`lines.batch_id`,
+    dims: 'lines',
+    figures: 'lines',
+    where: [
+      ...between(sql`lines.at`, report),
+      ...(inBatch ? [sql`lines.batch_id is not null`] : []),
+      ...mine('lines'),
+    ],
   });
-  const joined = isByTime(report.groupBy) ? sql`join buckets on buckets.slot = sums.slot` : sql``;
-  return sql`
-    (select ${named(keys)}, ${sums('sums', sign)}
-    from ${sql.ref(table)} as sums join usage_dims as dims on dims.id = sums.dim ${joined}
-    where ${sql.join(conditions(report, 'sums.slot', 'dims'), sql` and `)}
-    group by ${sql.join(keys.map((_, index) => sql.lit(index + 1)))})`;
+  return sources;
 }
 
-function linesPart(report: ReportRequest): Part {
-  const keys = report.groupBy.map((grouping) =>
-    grouping === 'day' || grouping === 'month' ? localDate(report, sql`at`) : sql.ref(COLUMNS[grouping]),
-  );
-  return sql`
-    (select ${named(keys)}, ${sums('lines')} from usage_deltas as lines
-    where ${sql.join(conditions(report, 'lines.at', 'lines'), sql` and `)}
-    group by ${sql.join(keys.map((_, index) => sql.lit(index + 1)))})`;
+function between(at: Part, { from, to }: { from: Date; to: Date | undefined }): Part[] {
+  return [sql`${at} >= ${from}`, ...(to ? [sql`${at} < ${to}`] : [])];
 }
 
 const COLUMNS = {
@@ -158,25 +195,20 @@ const COLUMNS = {
   user: 'user_id',
   key: 'api_key_id',
   team: 'owner_id',
-  batch: 'batch_id',
   provider: 'connection',
 } as const;
 
-function named(keys: readonly Part[]): Part {
-  return sql.join(keys.map((key, index) => sql`${key} as ${sql.ref(`key_${index}`)}`));
-}
-
-function conditions({ from, to, filter }: ReportRequest, at: string, dims: string): Part[] {
-  const all: Part[] = [sql`${sql.ref(at)} >= ${from}`];
-  if (to) all.push(sql`${sql.ref(at)} < ${to}`);
-  if (filter.ownerId !== undefined) all.push(sql`${sql.ref(`${dims}.owner_id`)} = ${filter.ownerId}`);
-  if (filter.userId !== undefined) all.push(sql`${sql.ref(`${dims}.user_id`)} = ${filter.userId}`);
-  return all;
-}
-
-/** What people's own spaces have in common is that they are no team's. */
-function shownKey(grouping: Grouping, index: number): Part {
-  const key = sql.ref(`key_${index}`);
-  if (grouping === 'team') return sql`(select id from owners where id = ${key} and kind = 'team')`;
-  return grouping === 'month' ? sql`to_char(${key}, 'YYYY-MM')` : sql`${key}::text`;
+function unionOf(sources: readonly Source[], groupBy: readonly Grouping[], withBatch: boolean): Part {
+  const selects = sources.map((source) => {
+    const keys = groupBy.map((by, index) => {
+      const name = sql.ref(`key_${index}`);
+      if (by === 'day') return sql`${source.bucket} as ${name}`;
+      if (by === 'month') return sql`date_trunc('month', ${source.bucket}::timestamp)::date as ${name}`;
+      if (by === 'batch') return withBatch ? sql`${source.batch} as ${name}` : sql`null::text as ${name}`;
+      return sql`${sql.ref(`${source.dims}.${COLUMNS[by]}`)} as ${name}`;
+    });
+    const figures = FIGURES.map((name) => sql.ref(`${source.figures}.${name}`));
+    return sql`select ${sql.join(keys)}, ${sql.join(figures)} from ${source.from} where ${sql.join(source.where, sql` and `)}`;
+  });
+  return sql.join(selects, sql` union all `);
 }

@@ -1,12 +1,9 @@
 import { AppError } from '../core/errors.ts';
-import { dayIn, isTimeZone, startOfDay, zoneOffsetMs } from '../core/zone.ts';
+import { dayIn, isTimeZone, startOfDay } from '../core/zone.ts';
 
 /** What a report can be broken down by. */
 export const GROUPINGS = ['day', 'month', 'model', 'user', 'key', 'team', 'batch', 'provider'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
-
-/** The sums by quarter of an hour, hour and day (UTC): the wider, the fewer rows. */
-export type Grain = 'usage_quarters' | 'usage_hours' | 'usage_days';
 
 export interface ReportFilter {
   ownerId?: string | undefined;
@@ -20,7 +17,10 @@ export interface ReportRequest {
   to: Date | undefined;
   groupBy: readonly Grouping[];
   timeZone: string;
-  grain: Grain;
+  /** Whole days in the zone, from one midnight to another; null: there are none. */
+  days: { from: string; to: string | null } | null;
+  /** What is left at the ends, as times. */
+  ends: { from: Date; to: Date | undefined }[];
 }
 
 /** Of jobs that were created, or ended, or paid for in the time of the report. */
@@ -44,10 +44,7 @@ export interface ReportWishes {
 }
 
 const QUARTER_MS = 15 * 60_000;
-const HOUR_MS = 60 * 60_000;
-const DAY_MS = 24 * HOUR_MS;
-/** Summer time lasts longer than this, everywhere. */
-const OFFSETS_EVERY_MS = 7 * DAY_MS;
+const DAY_MS = 24 * 60 * 60_000;
 
 /** A query string as a report that can be made exactly. Throws `invalid_request` naming the field. */
 export function readReport(wishes: ReportWishes, filter: ReportFilter, now: number): ReportRequest {
@@ -64,7 +61,7 @@ export function readReport(wishes: ReportWishes, filter: ReportFilter, now: numb
     to: to === undefined ? undefined : new Date(to),
     groupBy,
     timeZone,
-    grain: grainFor(from, to, now, isByTime(groupBy) ? timeZone : undefined),
+    ...split(from, to, timeZone),
   };
 }
 
@@ -99,16 +96,25 @@ function readMoment(field: 'from' | 'to', text: string, zone: string): number {
   return at;
 }
 
-/** The widest sums of which none lies across a limit of the report or, with a zone, across its midnights. */
-function grainFor(from: number, to: number | undefined, now: number, zone: string | undefined): Grain {
-  const limits = to === undefined ? [from] : [from, to];
-  if (zone !== undefined) {
-    const end = Math.max(to ?? now + DAY_MS, from);
-    for (let at = from; at < end; at += OFFSETS_EVERY_MS) limits.push(zoneOffsetMs(zone, at));
-    limits.push(zoneOffsetMs(zone, end));
-  }
-  if (limits.every((at) => at % DAY_MS === 0)) return 'usage_days';
-  return limits.every((at) => at % HOUR_MS === 0) ? 'usage_hours' : 'usage_quarters';
+/** Whole days, which are few rows, and what lies before and after them. */
+function split(from: number, to: number | undefined, zone: string): Pick<ReportRequest, 'days' | 'ends'> {
+  const firstDay = dayIn(zone, from);
+  const first = startOfDay(zone, firstDay) === from ? firstDay : nextDay(firstDay);
+  const last = to === undefined ? null : dayIn(zone, to);
+  if (last !== null && last <= first && to !== undefined && startOfDay(zone, last) !== to)
+    return { days: null, ends: [{ from: new Date(from), to: new Date(to) }] };
+  const ends = [
+    { from: from, to: startOfDay(zone, first) },
+    ...(last === null || to === undefined ? [] : [{ from: startOfDay(zone, last), to }]),
+  ].filter((end) => end.from < end.to);
+  return {
+    days: { from: first, to: last },
+    ends: ends.map((end) => ({ from: new Date(end.from), to: new Date(end.to) })),
+  };
+}
+
+function nextDay(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + DAY_MS).toISOString().slice(0, 10);
 }
 
 function bad(param: string, message: string): AppError {

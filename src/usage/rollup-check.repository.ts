@@ -1,4 +1,9 @@
-const GRAINS = ['usage_quarters', 'usage_hours', 'usage_days'];
+/** Each says the same of everything: the quarters, and the days of every zone. */
+const GRAINS = [
+  'usage_quarters',
+  '(select * from usage_days where zone = (select max(id) from usage_zones)) as latest',
+  "(select * from usage_days where zone = (select id from usage_zones where name = 'UTC')) as days",
+];
 
 const MONEY = ['held_micros', 'charged_micros', 'corrected_micros'];
 
@@ -6,10 +11,9 @@ const MONEY = ['held_micros', 'charged_micros', 'corrected_micros'];
 function summed(table: string, by: string, figures: readonly string[], lines = ''): string {
   const sums = figures.map((name) => `sum(${name}) as ${name}`).join(', ');
   return `select ${by}, ${sums} from (
-      select dims.*, ${figures.join(', ')} from ${table} join usage_dims as dims on dims.id = dim
+      select ${by}, ${figures.join(', ')} from ${table} join usage_dims as dims on dims.id = dim
       union all
-      select null, null, owner_id, user_id, api_key_id, connection, model, batch_id, ${figures.join(', ')}
-      from usage_deltas ${lines}
+      select ${by}, ${figures.join(', ')} from usage_deltas ${lines}
     ) as facts group by ${by}`;
 }
 
@@ -39,7 +43,12 @@ export const ROLLUP_RULES: Readonly<Record<string, string>> = {
     differences(summed(grain, BY.join(', '), MONEY), booked(BY.join(', ')), BY, WHERE_ABOUTS),
   ).join(' union '),
   'usage reports of batches are the sums of the ledger': differences(
-    summed('usage_batches', 'batch_id', MONEY, 'where batch_id is not null'),
+    summed(
+      "(select * from usage_batches where zone = (select id from usage_zones where name = 'UTC')) as sums",
+      'batch_id',
+      MONEY,
+      'where batch_id is not null',
+    ),
     booked('batch_id', 'batch_id is not null'),
     ['batch_id'],
     'batch_id',
