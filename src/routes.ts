@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import { requireScope, type Scope } from './accounts/principal.ts';
+import { registerAdminRoutes } from './admin/admin.routes.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
 import { registerBatchRoutes } from './batches/batches.routes.ts';
@@ -39,6 +40,7 @@ import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
 import { registerPriceRoutes } from './usage/prices.routes.ts';
 import { registerAdminUsageRoutes, registerUsageRoutes } from './usage/reports.routes.ts';
+import { viewSettings } from './settings-view.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
 
 export interface HttpParts {
@@ -113,6 +115,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
       registerAdminUsageRoutes(scope, parts);
+      registerAdminRoutes(scope, { ...parts, shownSettings: viewSettings(config.settings) });
     },
     { prefix: '/api/v1/admin' },
   );

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Json, JsonObject } from '../core/json.ts';
+import type * as usage from './usage-schema.ts';
 
 /** A jsonb column: any JSON out, its text or a value in. */
 type JsonColumn<T> = ColumnType<T, string, string>;
@@ -235,68 +236,6 @@ export interface PricesTable {
   created_at: Date;
 }
 
-/** What was used, in one line or summed up. */
-interface UsageFigures {
-  created: Generated<number>;
-  completed: Generated<number>;
-  failed: Generated<number>;
-  cancelled: Generated<number>;
-  seconds: Generated<number>;
-  estimated_micros: Generated<number>;
-  held_micros: Generated<number>;
-  charged_micros: Generated<number>;
-  corrected_micros: Generated<number>;
-}
-
-export interface UsageDeltasTable extends UsageFigures {
-  at: Date;
-  owner_id: string;
-  user_id: string | null;
-  api_key_id: string | null;
-  batch_id: string | null;
-  connection: string;
-  model: string;
-}
-
-export interface UsageDimsTable {
-  id: Generated<number>;
-  owner_id: string;
-  user_id: string | null;
-  api_key_id: string | null;
-  connection: string;
-  model: string;
-}
-
-export interface UsageQuartersTable extends UsageFigures {
-  slot: Date;
-  dim: number;
-  batch_id: string | null;
-}
-
-export interface UsageZonesTable {
-  id: Generated<number>;
-  name: string;
-}
-
-export interface UsageDaysTable extends UsageFigures {
-  zone: number;
-  day: string;
-  dim: number;
-}
-
-export interface UsageBatchesTable extends UsageDaysTable {
-  batch_id: string;
-}
-
-export interface LedgerChecksTable {
-  id: Generated<boolean>;
-  checked_at: Date;
-  took_ms: number;
-  entries: number;
-  imbalance_micros: number;
-  problems: JsonColumn<{ rule: string; count: number }[]>;
-}
-
 export interface UpkeepTable {
   kind: 'retention' | 'sweep';
   started_at: Date;
@@ -323,12 +262,12 @@ export interface DB {
   ledger: LedgerTable;
   balances: BalancesTable;
   prices: PricesTable;
-  usage_deltas: UsageDeltasTable;
-  usage_dims: UsageDimsTable;
-  usage_quarters: UsageQuartersTable;
-  usage_zones: UsageZonesTable;
-  usage_days: UsageDaysTable;
-  usage_batches: UsageBatchesTable;
-  ledger_checks: LedgerChecksTable;
+  usage_deltas: usage.UsageDeltasTable;
+  usage_dims: usage.UsageDimsTable;
+  usage_quarters: usage.UsageQuartersTable;
+  usage_zones: usage.UsageZonesTable;
+  usage_days: usage.UsageDaysTable;
+  usage_batches: usage.UsageBatchesTable;
+  ledger_checks: usage.LedgerChecksTable;
   upkeep: UpkeepTable;
 }

@@ -49,7 +49,8 @@ interface Source {
 export async function readUsage(db: Kysely<DB>, wanted: ReportRequest, page: ReportPage): Promise<Report> {
   const zone = await zoneOf(db, wanted.timeZone);
   // Too many zones are summed up already: the quarters know every one.
-  const report = zone === undefined ? { ...wanted, days: null, ends: [{ from: wanted.from, to: wanted.to }] } : wanted;
+  const report =
+    zone === undefined ? { ...wanted, days: null, ends: [{ from: wanted.from, to: wanted.to }] } : wanted;
   const query = reportQuery(report, zone ?? 0, page);
   const rows = await db.transaction().execute(async (tx) => {
     // Compiling takes longer than what it would save; hashing what there is must not go to disk.
