@@ -35,6 +35,7 @@ import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
+import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { createPriceBook } from './usage/price-book.ts';
 import { startRollup } from './usage/rollup.ts';
 import { resolveApiKey } from './api-key.ts';
@@ -45,6 +46,7 @@ export interface App {
   jobs: JobsService;
   retention: Retention;
   upkeep: Upkeep;
+  ledgerWatch: LedgerWatch;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -196,7 +198,12 @@ export async function createApp({
   await listener.ready();
   cache.reset(true);
 
-  const metrics = createMetrics({ clock, countJobs: () => jobs.countByStatus() });
+  const ledgerWatch = createLedgerWatch({ db, clock, log });
+  const metrics = createMetrics({
+    clock,
+    countJobs: () => jobs.countByStatus(),
+    ledger: ledgerWatch.findings,
+  });
   const server = await createHttp({
     config,
     version: await readVersion(),
@@ -230,6 +237,7 @@ export async function createApp({
     jobs,
     retention,
     upkeep,
+    ledgerWatch,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -246,6 +254,8 @@ export async function createApp({
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
         upkeep.start();
+        const watching = ledgerWatch.start();
+        lifecycle.onStop('ledger watch', () => watching.stop());
         lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);
