@@ -317,3 +317,6 @@ end $$;
 create trigger users_principals after update of role, disabled_at on users for each row
   when (old.role is distinct from new.role or old.disabled_at is distinct from new.disabled_at)
   execute function principals_notify();
+
+-- The attempt that a line of a provider's bill names.
+create index attempts_operation_id on attempts (connection, md5(operation ->> 'id')) where operation is not null;

@@ -38,6 +38,7 @@ import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
+import { registerBillRoutes } from './usage/bills.routes.ts';
 import { registerPriceRoutes } from './usage/prices.routes.ts';
 import { registerAdminUsageRoutes, registerUsageRoutes } from './usage/reports.routes.ts';
 import { viewSettings } from './settings-view.ts';
@@ -115,6 +116,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
       registerAdminUsageRoutes(scope, parts);
+      await scope.register(async (inner: Server) => registerBillRoutes(inner, { ...parts, bodyLimitBytes }));
       registerAdminRoutes(scope, { ...parts, shownSettings: viewSettings(config.settings) });
     },
     { prefix: '/api/v1/admin' },
