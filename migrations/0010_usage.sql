@@ -200,6 +200,7 @@ begin
     sum(created), sum(completed), sum(failed), sum(cancelled), sum(seconds), sum(estimated_micros), sum(held_micros),
     sum(charged_micros), sum(corrected_micros)
   from usage_quarters where batch_id is not null group by 2, 3, 4;
+  analyze usage_days, usage_batches;
   return true;
 end $$;
 
@@ -288,6 +289,7 @@ left join ledger as hold on entry.kind = 'release' and hold.job_id = entry.job_i
 group by 1, 2, 3, 4, 5, 6, 7;
 
 select usage_fold();
+analyze usage_dims, usage_quarters, usage_days, usage_batches;
 
 -- Looking through the whole ledger by time, by kind and by connection.
 create index ledger_connection on ledger (connection, created_at);

@@ -79,7 +79,10 @@ function reportQuery(report: ReportRequest, zone: number, page: ReportPage) {
   const { groupBy } = report;
   const keys = groupBy.map((_, index) => sql.ref(`key_${index}`));
   const [first] = groupBy;
-  const order = first === 'day' || first === 'month' ? keys : [sql`charged_micros desc`, ...keys];
+  // Of the table and not of the shown texts, which take longer to compare.
+  const places = groupBy.map((_, index) => sql.ref(`found.key_${index}`));
+  const order = first === 'day' || first === 'month' ? places : [sql`found.charged_micros desc`, ...places];
+  const found = sql.ref(groupBy.includes('team') ? 'teams' : 'groups');
   const all = sourcesOf(report, zone, 'usage_days');
   // Everything is read without its batch; of what was in one, each batch gets its part and the rest of all loses it.
   const parts = groupBy.includes('batch')
@@ -92,7 +95,7 @@ function reportQuery(report: ReportRequest, zone: number, page: ReportPage) {
     ) as facts group by ${sql.join(keys)}`;
   const shown = groupBy.map((by, index) => sql`${shownKey(by, index)} as ${sql.ref(`key_${index}`)}`);
   const totals = FIGURES.map(
-    (name) => sql`coalesce(sum(${sql.ref(name)}), 0)::bigint as ${sql.ref(`total_${name}`)}`,
+    (name) => sql`coalesce(sum(${sql.ref(name)}), 0) as ${sql.ref(`total_${name}`)}`,
   );
   return sql<Record<string, unknown>>`
     with ${groupBy.includes('batch') ? sql`batched as materialized (${batched}),` : sql``}
@@ -102,19 +105,17 @@ function reportQuery(report: ReportRequest, zone: number, page: ReportPage) {
         FIGURES.map((name) => sql`sum(${sql.ref(name)}) <> 0`),
         sql` or `,
       )}
-    ), shown as materialized (
-      ${groupBy.includes('team') ? teams(shown, keys) : sql`select * from groups`}
-    )
+    )${groupBy.includes('team') ? sql`, teams as materialized (${teams(shown, keys)})` : sql``}
     select total.*, page.* from (
-      select count(*) as group_count, ${sql.join(totals)} from shown
+      select count(*) as group_count, ${sql.join(totals)} from ${found}
     ) as total left join lateral (
       select ${sql.join(groupBy.map((by, index) => textOf(by, index)))}, ${sql.join(FIGURES.map((name) => sql.ref(name)))}
-      from shown order by ${sql.join(order)} limit ${page.limit} offset ${page.offset}
+      from ${found} as found order by ${sql.join(order)} limit ${page.limit} offset ${page.offset}
     ) as page on true`;
 }
 
 function sums(): Part {
-  return sql.join(FIGURES.map((name) => sql`sum(${sql.ref(name)})::bigint as ${sql.ref(name)}`));
+  return sql.join(FIGURES.map((name) => sql`sum(${sql.ref(name)}) as ${sql.ref(name)}`));
 }
 
 /** What people's own spaces have in common is that they are no team's. */
@@ -208,7 +209,10 @@ function unionOf(sources: readonly Source[], groupBy: readonly Grouping[], withB
       if (by === 'batch') return withBatch ? sql`${source.batch} as ${name}` : sql`null::text as ${name}`;
       return sql`${sql.ref(`${source.dims}.${COLUMNS[by]}`)} as ${name}`;
     });
-    const figures = FIGURES.map((name) => sql.ref(`${source.figures}.${name}`));
+    // Whole numbers in doubles: exact as far as we are (2^53), and summed up several times as fast as big integers.
+    const figures = FIGURES.map(
+      (name) => sql`${sql.ref(`${source.figures}.${name}`)}::float8 as ${sql.ref(name)}`,
+    );
     return sql`select ${sql.join(keys)}, ${sql.join(figures)} from ${source.from} where ${sql.join(source.where, sql` and `)}`;
   });
   return sql.join(selects, sql` union all `);
