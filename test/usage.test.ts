@@ -3,9 +3,11 @@ import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { checkLedger } from '../src/usage/ledger-check.repository.ts';
 import { foldUsage } from '../src/usage/rollup.repository.ts';
-import { SMALL, type Caller, useTestApp } from './create-test-app.ts';
+import { type Caller, createTestApp, SMALL, type TestApp, useTestApp } from './create-test-app.ts';
+import { startSimulator } from './start-simulator.ts';
 
-const app = useTestApp({ BATCH_MAX_VIDEOS: '20', CREATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '1000000' });
+const MANY = { BATCH_MAX_VIDEOS: '20', CREATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '1000000' };
+const app = useTestApp(MANY);
 
 interface Figures {
   jobs: { created: number; completed: number; failed: number; cancelled: number };
@@ -28,24 +30,26 @@ async function report(caller: Caller, query: string, path = '/api/v1/usage'): Pr
   return (answer.json() as { data: Report }).data;
 }
 
-const BODY = { ...SMALL, duration: 3 };
+const BODY = { ...SMALL, model: 'simulator', duration: 3 };
+const PRICED = { prompt: 'x', model: 'simulator', resolution: '854x480', duration: 3 };
 
-/** The simulator's seconds cost something here. */
-async function price(): Promise<void> {
-  const body = { provider: 'simulator', model: 'simulator', pricePerSecondUsd: 0.123457 };
-  const { statusCode } = await app().admin.request('POST', '/api/v1/admin/prices', body);
-  expect([201, 409]).toContain(statusCode);
+/** An app of its own, in front of a provider that says nothing about costs: what is set here is charged. */
+async function pricedApp(): Promise<TestApp> {
+  const upstream = await startSimulator(['--speed', '50']);
+  const priced = await createTestApp({ ...MANY, OPENAI_BASE_URL: upstream.url, SIMULATOR: 'off' });
+  const body = { provider: 'openai', model: 'simulator', pricePerSecondUsd: 0.123457 };
+  expect((await priced.admin.request('POST', '/api/v1/admin/prices', body)).statusCode).toBe(201);
+  return priced;
 }
 
 const usd = (micros: number) => micros / 1e6;
 const ALL = 'from=2020-01-01';
 
 test('jobs are counted when they are created and when they end, money when it moves, before and after folding', async () => {
-  const { finish, user, db } = app();
-  await price();
+  const { finish, user, db } = await pricedApp();
   const me = await user('counted');
-  const { jobId } = await me.create(BODY);
-  const failing = await me.create({ ...BODY, prompt: '[sim:fail]' });
+  const { jobId } = await me.create(PRICED);
+  const failing = await me.create({ ...PRICED, prompt: '[sim:fail]' });
   const waiting = await report(me, ALL);
   expect(waiting.total).toMatchObject({
     jobs: { created: 2, completed: 0, failed: 0, cancelled: 0 },
@@ -61,8 +65,8 @@ test('jobs are counted when they are created and when they end, money when it mo
     seconds: 3,
     estimatedUsd: 0.740742,
     heldUsd: 0,
+    chargedUsd: 0.370371,
   });
-  expect(ended.total.chargedUsd).toBeGreaterThan(0);
   expect(await foldUsage(db)).toBeGreaterThan(0);
   expect(await foldUsage(db)).toBe(0);
   expect(await report(me, ALL)).toEqual(ended);
@@ -203,8 +207,7 @@ test.each([
 });
 
 test('whatever is done with jobs, reports, ledger and jobs say the same to the micro-dollar', async () => {
-  const { admin, db, clock, settle } = app();
-  await price();
+  const { admin, db, clock, settle } = await pricedApp();
   const act = fc.oneof(
     fc.record({
       what: fc.constant('create' as const),
@@ -212,7 +215,7 @@ test('whatever is done with jobs, reports, ledger and jobs say the same to the m
     }),
     fc.record({ what: fc.constant('batch' as const), count: fc.integer({ min: 1, max: 4 }) }),
     fc.record({ what: fc.constant('cancel' as const), place: fc.nat() }),
-    fc.record({ what: fc.constant('run' as const), minutes: fc.integer({ min: 0, max: 600 }) }),
+    fc.record({ what: fc.constant('run' as const), minutes: fc.integer({ min: 0, max: 90 }) }),
     fc.record({ what: fc.constant('fold' as const) }),
   );
   const open: string[] = [];
@@ -220,9 +223,9 @@ test('whatever is done with jobs, reports, ledger and jobs say the same to the m
     fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 8 }), async (acts) => {
       for (const step of acts) {
         if (step.what === 'create')
-          open.push((await admin.create({ ...BODY, prompt: `x ${step.how}` })).jobId);
+          open.push((await admin.create({ ...PRICED, prompt: `x ${step.how}` })).jobId);
         else if (step.what === 'batch') {
-          const videos = Array.from({ length: step.count }, () => BODY);
+          const videos = Array.from({ length: step.count }, () => PRICED);
           await admin.request('POST', '/api/v1/videos/batch', { videos });
         } else if (step.what === 'cancel' && open.length > 0) {
           await admin.request('DELETE', `/api/v1/videos/${open[step.place % open.length]}`);
@@ -289,15 +292,8 @@ test('many that end at once neither wait for one another nor lose a count', asyn
 
 test('a sum that has been tampered with is found', async () => {
   const { db, admin, finish } = app();
-  await price();
   await finish((await admin.create(BODY)).jobId);
   await foldUsage(db);
-  const tampered = db.transaction().execute(async (tx) => {
-    await sql`update usage_days set charged_micros = charged_micros + 1, completed = completed - 1
-      where completed > 0`.execute(tx);
-    throw new Error('back');
-  });
-  await expect(tampered).rejects.toThrow('back');
   expect((await checkLedger(db)).problems).toEqual([]);
   await sql`update usage_days set charged_micros = charged_micros + 1, created = 0`.execute(db);
   expect((await checkLedger(db)).problems.map(({ rule }) => rule)).toEqual([
