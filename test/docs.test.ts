@@ -106,6 +106,7 @@ const OTHER_NAMES = new Set([
   'TEST_S3_BUCKET',
   'TEST_S3_ENDPOINT',
   'TEST_S3_REGION',
+  'USER_ID',
 ]);
 
 test('every setting in the docs exists', () => {
