@@ -44,7 +44,7 @@ test('a bill is compared by day, model and operation; only on request corrected,
   const attempts = await db.selectFrom('attempts').selectAll().execute();
   const operationOf = (index: number) => {
     const attempt = attempts.find(({ job_id: job }) => job === jobs[index]?.jobId);
-    return { key: attempt?.id ?? '', id: (attempt?.operation as { id: string }).id };
+    return { key: attempt?.id ?? '', id: (attempt?.operation as { id: string } | undefined)?.id ?? '' };
   };
   const finished = await admin.get(jobs[0]?.jobId ?? '');
   const day = finished.completedAt?.slice(0, 10) ?? '';
