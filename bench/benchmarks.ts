@@ -31,6 +31,10 @@ const ALL = {
     about: 'every filter and sort of the list over 1,000,000 jobs (quick: 100,000), in the database',
     load: () => import('./list.ts'),
   },
+  usage: {
+    about: 'usage reports over 1,000,000 jobs (quick: 100,000), every grouping and kind of time zone',
+    load: () => import('./usage.ts'),
+  },
   download: {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),

@@ -8,11 +8,11 @@ export const OWNERS = { big: 'usr_big', middle: 'usr_middle', small: 'usr_small'
  * the middle one 25 %, the small one 1 % and five hundred others the rest.
  */
 const FILL = `
-insert into jobs (id, owner_id, batch_id, name, status, stage, progress, priority, model, connection, prompt, seconds,
+insert into jobs (id, owner_id, user_id, api_key_id, batch_id, name, status, stage, progress, priority, model, connection, prompt, seconds,
   width, height, plan, tags, metadata, due_at, tries, error_code, error_message, error_retryable, cancel_outcome,
   estimated_micros, charged_micros, result, created_at, updated_at, started_at, finished_at, batch_index, collection_id,
   starred, pinned, deleted_at, trashed_at, parent_id, root_id, depth, derivation, derived)
-select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, batch, name, status,
+select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, owner, 'key_' || owner || '_' || n % 3, batch, name, status,
   case status when 'pending' then 'queued' when 'processing' then 'rendering' else 'finished' end,
   case status when 'completed' then 100 when 'processing' then 40 else 0 end,
   case when r6 < 0.02 then 1 when r6 < 0.07 then -1 else 0 end,
@@ -85,6 +85,13 @@ export async function fillJobs(pool: Pool, count: number): Promise<void> {
       [[...Object.values(OWNERS), ...Array.from({ length: 500 }, (_, n) => `${OWNERS.many}_${n}`)]],
     );
     await client.query(
+      `insert into api_keys (id, user_id, owner_id, name, prefix, key_hash, created_at)
+       select 'key_' || id || '_' || n, id, id, 'Key ' || n, 'sk', id || n, now()
+       from users, generate_series(0, 2) as n`,
+    );
+    // What is filled in here has not happened: nothing is to be noted of it.
+    await client.query('alter table jobs disable trigger user');
+    await client.query(
       `insert into collections (id, owner_id, name, created_at)
        select 'col_' || owner || '_' || n, owner, 'Collection ' || n, now()
        from unnest($1::text[]) as owner, generate_series(0, 10) as n`,
@@ -97,6 +104,7 @@ export async function fillJobs(pool: Pool, count: number): Promise<void> {
     );
     await client.query({ text: FILL, values: [count] });
     for (const { definition } of rows) await client.query(definition);
+    await client.query('alter table jobs enable trigger user');
     await client.query('vacuum analyze jobs');
   } finally {
     client.release(true);

@@ -191,7 +191,11 @@ async function openApi(): Promise<object> {
     draftJob: () => {
       throw new Error('not here');
     },
-    metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
+    metrics: createMetrics({
+      clock: systemClock,
+      countJobs: () => Promise.reject(new Error('not here')),
+      ledger: () => Promise.reject(new Error('not here')),
+    }),
     access: {
       authenticate: unused,
       keys: {} as KeysService,

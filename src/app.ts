@@ -35,7 +35,9 @@ import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
+import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { createPriceBook } from './usage/price-book.ts';
+import { startRollup } from './usage/rollup.ts';
 import { resolveApiKey } from './api-key.ts';
 
 export interface App {
@@ -44,6 +46,7 @@ export interface App {
   jobs: JobsService;
   retention: Retention;
   upkeep: Upkeep;
+  ledgerWatch: LedgerWatch;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
   /** Names of the models on offer, the default one first. */
@@ -205,7 +208,12 @@ export async function createApp({
   await listener.ready();
   cache.reset(true);
 
-  const metrics = createMetrics({ clock, countJobs: () => jobs.countByStatus() });
+  const ledgerWatch = createLedgerWatch({ db, clock, log });
+  const metrics = createMetrics({
+    clock,
+    countJobs: () => jobs.countByStatus(),
+    ledger: ledgerWatch.findings,
+  });
   const server = await createHttp({
     config,
     version: await readVersion(),
@@ -240,6 +248,7 @@ export async function createApp({
     jobs,
     retention,
     upkeep,
+    ledgerWatch,
     apiKey,
     models: modelNames(),
     async prepare() {
@@ -250,10 +259,14 @@ export async function createApp({
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
       if (alone) await releasePolls(db, new Date(clock.now()));
+      const rollup = startRollup({ db, clock, log });
+      lifecycle.onStop('rollup', () => rollup.stop());
       if (works) {
         engine.start();
         lifecycle.onStop('engine', () => engine.stop());
         upkeep.start();
+        const watching = ledgerWatch.start();
+        lifecycle.onStop('ledger watch', () => watching.stop());
         lifecycle.onStop('upkeep', () => upkeep.stop());
       }
       await listen(server, config.http);

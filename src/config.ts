@@ -14,6 +14,8 @@ import { readStorageConfig } from './storage-config.ts';
 
 /** Everything the environment decides, checked and frozen. Each part is handed its slice. */
 export interface Config {
+  /** Every setting as it was read, for admins to look at. */
+  settings: Settings;
   role: Settings['ROLE'];
   dataDir: string;
   http: {
@@ -125,6 +127,7 @@ export function loadConfig(env: Environment): Config {
   if (problems.length > 0) throw new ConfigError(problems);
 
   return Object.freeze({
+    settings,
     role: settings.ROLE,
     dataDir: resolve(settings.DATA_DIR),
     http: {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Access } from './access.ts';
 import { createGuard } from './accounts/guard.ts';
 import { registerKeyRoutes } from './accounts/keys.routes.ts';
+import { registerAdminRoutes } from './admin/admin.routes.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
 import type { AssetsService } from './assets/assets.service.ts';
 import { registerBatchRoutes } from './batches/batches.routes.ts';
@@ -38,8 +39,11 @@ import { registerRetentionRoutes } from './retention/retention.routes.ts';
 import type { Check } from './system/health.ts';
 import type { Metrics } from './system/metrics.ts';
 import type { PriceBook } from './usage/price-book.ts';
+import { registerBillRoutes } from './usage/bills.routes.ts';
 import { registerPriceRoutes } from './usage/prices.routes.ts';
 import { registerQuotaAdminRoutes, registerQuotaRoute } from './usage/quota.routes.ts';
+import { registerAdminUsageRoutes, registerUsageRoutes } from './usage/reports.routes.ts';
+import { viewSettings } from './settings-view.ts';
 import { registerSystemRoutes } from './system/system.routes.ts';
 
 export interface HttpParts {
@@ -107,6 +111,7 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerEstimateRoutes(scope, parts);
       registerQuotaRoute(scope, quotas);
       registerKeyRoutes(scope, { keys });
+      registerUsageRoutes(scope, parts);
     },
     { prefix: '/api/v1' },
   );
@@ -117,6 +122,9 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerRetentionRoutes(scope, parts);
       registerPriceRoutes(scope, parts);
       registerQuotaAdminRoutes(scope, quotas);
+      registerAdminUsageRoutes(scope, parts);
+      await scope.register(async (inner: Server) => registerBillRoutes(inner, { ...parts, bodyLimitBytes }));
+      registerAdminRoutes(scope, { ...parts, shownSettings: viewSettings(config.settings) });
     },
     { prefix: '/api/v1/admin' },
   );

@@ -107,6 +107,7 @@ const OTHER_NAMES = new Set([
   'TEST_S3_ENDPOINT',
   'TEST_S3_REGION',
   'UTC',
+  'USER_ID',
 ]);
 
 test('every setting in the docs exists', () => {

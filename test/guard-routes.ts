@@ -28,7 +28,7 @@ const RULES: readonly [RegExp, readonly Scope[]][] = [
   [/^\w+ \/api\/v1\/admin\//, ['admin']],
   [/^\w+ \/api\/v1\/keys(\/|$)/, ['keys', 'admin']],
   [/^POST \/api\/v1\/(estimate|videos\/zip)$/, ['videos:read']],
-  [/^(GET|HEAD) \/api\/v1\/(videos|batches|collections|assets|models|export|quota)(\/|$)/, ['videos:read']],
+  [/^(GET|HEAD) \/api\/v1\/(videos|batches|collections|assets|models|export|quota|usage)(\/|$)/, ['videos:read']],
   [/^(POST|PATCH|DELETE) \/api\/v1\/(videos|batches|collections|assets|import)(\/|$)/, ['videos:write']],
   [/^(GET|HEAD) \/v1\/(videos|models)(\/|$)/, ['videos:read']],
   [/^(POST|DELETE) \/v1\/videos(\/|$)/, ['videos:write']],

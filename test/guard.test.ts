@@ -126,6 +126,7 @@ test("what is another's does not exist on any route that names a thing, and stay
     video_id: jobId,
     scope: 'user',
     subjectId: 'usr_admin',
+    userId: 'usr_admin',
   };
 
   // What everybody may see, and what there is nothing of here, by the name of its parameter.

@@ -18,6 +18,7 @@ export const ERRORS = {
   lineage_too_deep: { status: 400, message: 'The lineage of this video is as deep as it may be.' },
   invalid_cursor: { status: 400, message: 'The cursor is not one that this server gave out.' },
   invalid_import: { status: 400, message: 'The archive is not an export that can be read.' },
+  invalid_bill: { status: 400, message: 'The bill is not a table that can be read.' },
   video_not_completed: { status: 400, message: 'The video is not finished yet.' },
   unauthorized: {
     status: 401,
@@ -35,6 +36,7 @@ export const ERRORS = {
   collection_not_found: { status: 404, message: 'There is no such collection.' },
   batch_not_found: { status: 404, message: 'There is no such batch.' },
   quota_subject_not_found: { status: 404, message: 'There is no such role, user, team or key.' },
+  user_not_found: { status: 404, message: 'There is no such user.' },
   content_not_found: { status: 404, message: 'This video has no such file.' },
   asset_not_found: { status: 404, message: 'There is no such asset.' },
   key_not_found: { status: 404, message: 'There is no such API key.' },
@@ -55,6 +57,7 @@ export const ERRORS = {
     status: 409,
     message: 'Nobody doubts what became of this job: there is nothing to decide.',
   },
+  last_admin: { status: 409, message: 'Nobody else is an admin: somebody has to be.' },
   price_exists: { status: 409, message: 'There is a price of this model from that very moment on.' },
   retention_running: { status: 409, message: 'A round of this kind is at work already.' },
   payload_too_large: { status: 413, message: 'The request body is too large.' },

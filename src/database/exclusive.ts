@@ -2,7 +2,12 @@ import { sql } from 'kysely';
 import type { Database } from './open.ts';
 
 /** What is done by one process at a time. The numbers are ours alone among the advisory locks of the database. */
-const LOCKS = { retention: 0x73_6f_72_62, sweep: 0x73_6f_72_63, previews: 0x73_6f_72_64 } as const;
+const LOCKS = {
+  retention: 0x73_6f_72_62,
+  sweep: 0x73_6f_72_63,
+  previews: 0x73_6f_72_64,
+  ledger: 0x73_6f_72_65,
+} as const;
 
 /**
  * Does the work unless another process is at it; then resolves with undefined at once. The lock belongs to a connection

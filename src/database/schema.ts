@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Json, JsonObject } from '../core/json.ts';
+import type * as usage from './usage-schema.ts';
 
 /** A jsonb column: any JSON out, its text or a value in. */
 type JsonColumn<T> = ColumnType<T, string, string>;
@@ -296,5 +297,12 @@ export interface DB {
   prices: PricesTable;
   quotas: QuotasTable;
   meters: MetersTable;
+  usage_deltas: usage.UsageDeltasTable;
+  usage_dims: usage.UsageDimsTable;
+  usage_quarters: usage.UsageQuartersTable;
+  usage_zones: usage.UsageZonesTable;
+  usage_days: usage.UsageDaysTable;
+  usage_batches: usage.UsageBatchesTable;
+  ledger_checks: usage.LedgerChecksTable;
   upkeep: UpkeepTable;
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { actorOf } from '../accounts/actor.ts';
 import type { Json } from '../core/json.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
@@ -86,7 +87,8 @@ export function registerJobAdminRoutes(server: Server, { jobs }: { jobs: JobsSer
         decision === 'accepted'
           ? { decision, operation: (request.body as { operation: Json }).operation }
           : { decision };
-      return { success: true as const, data: viewJob(await jobs.decide(request.params.jobId, made)) };
+      const job = await jobs.decide(request.params.jobId, made, actorOf(request));
+      return { success: true as const, data: viewJob(job) };
     },
   );
 }

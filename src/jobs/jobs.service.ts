@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { Actor } from '../accounts/actor.ts';
 import type { Principal } from '../accounts/principal.ts';
 import type { AssetsService, ImageInput } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
@@ -89,7 +90,7 @@ export interface JobsService {
   link(file: StoredFile, shown: { filename: string; attachment: boolean }): Promise<string | undefined>;
   /** For operators: jobs of which nobody knows whether the provider took them, and what to do about one. */
   listDoubtful(): Promise<DoubtfulJob[]>;
-  decide(id: string, decision: Decision): Promise<Job>;
+  decide(id: string, decision: Decision, actor: Actor): Promise<Job>;
   /** Jobs of everybody, for the metrics. */
   countByStatus(): Promise<Record<JobStatus, number>>;
 }
@@ -194,7 +195,7 @@ export function createJobsService(
       return storage.link?.(key, { ...shown, contentType, expiresSeconds: linkSeconds });
     },
     listDoubtful: () => listDoubtful(db, 1000),
-    decide: (id, decision) => decide(parts, id, decision),
+    decide: (id, decision, actor) => decide(parts, id, decision, actor),
     countByStatus: () => countByStatus(db),
   };
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { actorOf } from '../accounts/actor.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
@@ -104,7 +105,7 @@ export function registerRetentionRoutes(server: Server, { retention }: { retenti
         return { success: true as const, data: { plan: viewPlan(await retention.plan()), deleted: null } };
       }
       // A client that goes away does not stop it: half of a round is as good as none.
-      const deleted = await retention.run(new AbortController().signal);
+      const deleted = await retention.run(new AbortController().signal, actorOf(request));
       return { success: true as const, data: { plan: null, deleted } };
     },
   );

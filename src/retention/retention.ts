@@ -1,3 +1,5 @@
+import type { Actor } from '../accounts/actor.ts';
+import { appendAudit } from '../accounts/audit.repository.ts';
 import { AppError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { exclusively } from '../database/exclusive.ts';
@@ -19,8 +21,10 @@ export interface Plan {
 
 export interface Retention {
   plan(): Promise<Plan>;
-  /** Deletes what the rules no longer keep. Throws `retention_running` when another process is at it. */
-  run(signal: AbortSignal): Promise<DeletedSums>;
+  /**
+   * Deletes what the rules no longer keep. Throws `retention_running` when another process is at it. With
+   * an actor, who started it by hand is written down before anything is deleted, and what was deleted with the round's end. */
+  run(signal: AbortSignal, actor?: Actor): Promise<DeletedSums>;
   /** Looks for orphans and missing files. Throws `retention_running`. */
   sweep(options: { dryRun: boolean; signal: AbortSignal }): Promise<SweepReport>;
   /** The last round of any process. */
@@ -54,10 +58,17 @@ export function createRetention(parts: ExpireParts & { clock: Clock }): Retentio
       ]);
       return { rules, sums, assets, videos };
     },
-    run: (signal) =>
+    run: (signal, actor) =>
       once('retention', async (startedAt) => {
+        if (actor) await appendAudit(db, { ...actor, action: 'retention.started' }, startedAt);
         const sums = await expire(parts, startedAt, signal);
-        if (!signal.aborted) await write((tx) => noteRound(tx, 'retention', startedAt, sums));
+        if (!signal.aborted) {
+          await write(async (tx) => {
+            await noteRound(tx, 'retention', startedAt, sums);
+            if (actor)
+              await appendAudit(tx.tx, { ...actor, action: 'retention.run', details: { ...sums } }, tx.now);
+          });
+        }
         const { assets, ...byRule } = sums;
         const videos = Object.values(byRule).reduce((total, { count }) => total + count, 0);
         const bytes = Object.values(sums).reduce((total, each) => total + each.bytes, 0);

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Clock } from '../core/clock.ts';
 import type { Server } from '../http/server.ts';
+import { type LedgerFigures, observeLedger } from './ledger-metrics.ts';
 
 export type JobCounts = Readonly<
   Record<'pending' | 'processing' | 'completed' | 'failed' | 'cancelled', number>
@@ -13,12 +14,18 @@ export interface Metrics {
   /** Jobs by status, at most a few seconds old. */
   jobCounts(): Promise<JobCounts>;
   requests(): { requests: number; errors: number };
+  /** What the last proof of the books found; null: there has been none yet. */
+  ledger(): Promise<LedgerFigures | null>;
 }
 
 /** Counting a million rows takes a while: once in this time is enough, in ms. */
 const COUNTS_MAX_AGE_MS = 5000;
 
-export function createMetrics(parts: { clock: Clock; countJobs: () => Promise<JobCounts> }): Metrics {
+export function createMetrics(parts: {
+  clock: Clock;
+  countJobs: () => Promise<JobCounts>;
+  ledger: () => Promise<LedgerFigures | undefined>;
+}): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   let totals = { requests: 0, errors: 0 };
@@ -52,9 +59,12 @@ export function createMetrics(parts: { clock: Clock; countJobs: () => Promise<Jo
     },
   });
 
+  observeLedger(registry, parts.ledger);
+
   return {
     registry,
     jobCounts,
+    ledger: async () => (await parts.ledger()) ?? null,
     requests: () => totals,
     observe(server) {
       server.addHook('onResponse', (request, reply, done) => {

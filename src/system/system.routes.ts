@@ -1,8 +1,10 @@
 import { Type } from 'typebox';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { microsToUsd } from '../core/money.ts';
 import type { Server } from '../http/server.ts';
 import { type Check, checkReadiness } from './health.ts';
+import { countProblems } from './ledger-metrics.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface SystemRoutesOptions {
@@ -39,6 +41,18 @@ const MetricsSchema = Type.Object({
     cancelled: Type.Integer(),
   }),
   api: Type.Object({ requests: Type.Integer(), errors: Type.Integer() }),
+  ledger: Type.Union(
+    [
+      Type.Object({
+        checkedAt: Type.String({ format: 'date-time' }),
+        entries: Type.Integer(),
+        imbalanceUsd: Type.Number({ description: 'By how much accounts differ from their entries: 0.' }),
+        problems: Type.Integer({ description: 'What breaks a rule of the books: 0.' }),
+      }),
+      Type.Null(),
+    ],
+    { description: 'The last proof of the books, at most some minutes old; null: none yet.' },
+  ),
   system: Type.Object({
     uptime: Type.Number({ description: 'Seconds.' }),
     memory: Type.Object({ used: Type.Integer(), total: Type.Integer() }, { description: 'Bytes.' }),
@@ -94,11 +108,17 @@ export function registerSystemRoutes(server: Server, options: SystemRoutesOption
         void reply.type(metrics.registry.contentType);
         return reply.send((await metrics.registry.metrics()) as never);
       }
-      const counts = await metrics.jobCounts();
+      const [counts, ledger] = await Promise.all([metrics.jobCounts(), metrics.ledger()]);
       const { rss, heapUsed } = process.memoryUsage();
       return {
         jobs: { total: Object.values(counts).reduce((sum, count) => sum + count, 0), ...counts },
         api: metrics.requests(),
+        ledger: ledger && {
+          checkedAt: ledger.checkedAt.toISOString(),
+          entries: ledger.entries,
+          imbalanceUsd: microsToUsd(ledger.imbalanceMicros),
+          problems: countProblems(ledger),
+        },
         system: { uptime: uptime(), memory: { used: heapUsed, total: rss } },
       };
     },

@@ -1,5 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { DB } from '../database/schema.ts';
+import type { Micros } from '../core/money.ts';
+import { sumImbalance } from './ledger-watch.repository.ts';
+import { ROLLUP_RULES } from './rollup-check.repository.ts';
 
 /** One rule that the books have to keep, and what breaks it. */
 export interface LedgerProblem {
@@ -51,12 +54,20 @@ const RULES: Readonly<Record<string, string>> = {
     ) as charged on true
     where jobs.finished_at is not null and imported_at is null and jobs.cancel_outcome is distinct from 'unknown'
       and coalesce(jobs.charged_micros, 0) <> coalesce(charged.micros, 0)`,
+  ...ROLLUP_RULES,
 };
 
 const SHOWN = 20;
 
+export interface LedgerResult {
+  entries: number;
+  /** By how much accounts and their entries differ, all accounts together. */
+  imbalanceMicros: Micros;
+  problems: LedgerProblem[];
+}
+
 /** Proves the books, or says where they are wrong. One consistent look; reads everything. */
-export async function checkLedger(db: Kysely<DB>): Promise<{ entries: number; problems: LedgerProblem[] }> {
+export async function checkLedger(db: Kysely<DB>): Promise<LedgerResult> {
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -71,6 +82,6 @@ export async function checkLedger(db: Kysely<DB>): Promise<{ entries: number; pr
         .selectFrom('ledger')
         .select((eb) => eb.fn.countAll<number>().as('entries'))
         .executeTakeFirstOrThrow();
-      return { entries, problems };
+      return { entries, problems, imbalanceMicros: await sumImbalance(tx) };
     });
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { type Static, Type } from 'typebox';
-import { callerOf } from '../accounts/authenticate.ts';
+import { actorOf } from '../accounts/actor.ts';
+import { appendAudit } from '../accounts/audit.repository.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { microsToUsd, usdToMicros } from '../core/money.ts';
@@ -89,18 +90,25 @@ export function registerPriceRoutes(server: Server, options: PriceRoutesOptions)
       const bySize = Object.entries(body.bySize ?? {}).map(
         ([size, usd]) => [size, usdToMicros(usd)] as const,
       );
-      const price = await insertPrice(
-        db,
-        {
-          connection: body.provider,
-          model: body.model,
-          perSecondMicros: usdToMicros(body.pricePerSecondUsd),
-          bySize: Object.fromEntries(bySize),
-          validFrom,
-          createdBy: callerOf(request).userId,
-        },
-        now,
-      );
+      const actor = actorOf(request);
+      const price = await db.transaction().execute(async (tx) => {
+        const inserted = await insertPrice(
+          tx,
+          {
+            connection: body.provider,
+            model: body.model,
+            perSecondMicros: usdToMicros(body.pricePerSecondUsd),
+            bySize: Object.fromEntries(bySize),
+            validFrom,
+            createdBy: actor.actorId,
+          },
+          now,
+        );
+        if (!inserted) return undefined;
+        const { id: _id, createdAt: _createdAt, ...details } = viewPrice(inserted);
+        await appendAudit(tx, { ...actor, action: 'price.set', subjectId: inserted.id, details }, now);
+        return inserted;
+      });
       if (!price) throw new AppError('price_exists');
       await prices.reload();
       return reply.code(201).send({ success: true as const, data: viewPrice(price) });
