@@ -40,7 +40,8 @@ create index team_members_user on team_members (user_id);
 -- Every user and every team is an owner, whoever writes them.
 create function owners_add() returns trigger language plpgsql as $$
 begin
-  insert into owners (id, kind) values (new.id, tg_argv[0]);
+  -- It fires before a conflict is noticed, too: for what is there already.
+  insert into owners (id, kind) values (new.id, tg_argv[0]) on conflict (id) do nothing;
   return new;
 end $$;
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { Accounts } from '../src/accounts/accounts.ts';
 import type { AssetsService } from '../src/assets/assets.service.ts';
 import type { BatchesService } from '../src/batches/batches.service.ts';
 import { loadConfig } from '../src/config.ts';
@@ -191,6 +192,7 @@ async function openApi(): Promise<object> {
     },
     metrics: createMetrics({ clock: systemClock, countJobs: () => Promise.reject(new Error('not here')) }),
     authenticate: unused,
+    accounts: {} as Accounts,
     checks: {},
   });
   await server.ready();

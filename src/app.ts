@@ -2,8 +2,10 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
+import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { createAuthenticate } from './accounts/authenticate.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { offerFirstAdmin } from './accounts/first-admin.ts';
 import { createAssetsService } from './assets/assets.service.ts';
 import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
@@ -36,7 +38,7 @@ import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createPriceBook } from './usage/price-book.ts';
-import { resolveApiKey } from './api-key.ts';
+import { resolveApiKey, resolveAuthSecret } from './api-key.ts';
 
 export interface App {
   server: Server;
@@ -46,6 +48,9 @@ export interface App {
   upkeep: Upkeep;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
+  accounts: Accounts;
+  /** With it the first admin can be made from another machine; none when there is one. */
+  firstAdminToken: string | undefined;
   /** Names of the models on offer, the default one first. */
   models: string[];
   /** Makes ready without beginning to work or to listen: tests move things by hand. */
@@ -180,6 +185,18 @@ export async function createApp({
       .reload()
       .catch((error: unknown) => log.error({ error: errorText(error) }, 'prices cannot be read'));
 
+  const accounts = await createAccounts({
+    db,
+    clock,
+    log,
+    outbound,
+    ...config.accounts,
+    secret: await resolveAuthSecret(config.accounts.secret, config.dataDir),
+    publicUrl: config.http.publicUrl,
+    localUrl: `http://localhost:${config.http.port}`,
+  });
+  lifecycle.onStop('accounts', () => accounts.close());
+
   const listener = createListener({ url, log, clock });
   lifecycle.onStop('listener', () => listener.stop());
   listener.on('jobs', (payload) => {
@@ -187,9 +204,11 @@ export async function createApp({
     changed(id, stage);
   });
   listener.on('prices', () => void reloadPrices());
+  listener.on('accounts', (userId) => accounts.sessions.forget(userId));
   listener.onDisconnect(() => cache.reset(false));
   listener.onReconnect(() => {
     cache.reset(true);
+    accounts.sessions.forget();
     void reloadPrices();
   });
   await listener.ready();
@@ -213,7 +232,8 @@ export async function createApp({
     prices,
     draftJob,
     metrics,
-    authenticate: createAuthenticate({ db, clock }),
+    authenticate: createAuthenticate({ db, clock, resolveSession: accounts.sessions.resolve }),
+    accounts,
     checks: {
       database: () => db.selectFrom('users').select('id').limit(1).execute(),
       queue: () => queue.check(),
@@ -230,6 +250,8 @@ export async function createApp({
     retention,
     upkeep,
     apiKey,
+    accounts,
+    firstAdminToken: await offerFirstAdmin({ db, clock }),
     models: modelNames(),
     async prepare() {
       await queue.start({ work: false });

@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { Kysely } from 'kysely';
+import type { Accounts } from './accounts/accounts.ts';
+import { registerAccountRoutes, registerOpenAccountRoutes } from './accounts/accounts.routes.ts';
 import { type Authenticate, callerOf, type Guard } from './accounts/authenticate.ts';
 import { requireScope, type Scope } from './accounts/principal.ts';
 import { registerAssetRoutes } from './assets/assets.routes.ts';
@@ -58,6 +60,7 @@ export interface HttpParts {
   draftJob: DraftJob;
   metrics: Metrics;
   authenticate: Authenticate;
+  accounts: Accounts;
   checks: Readonly<Record<string, Check>>;
 }
 
@@ -101,9 +104,13 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerAssetRoutes(scope, { ...parts, createLimit: limits.upload });
       registerModelRoutes(scope, parts);
       registerEstimateRoutes(scope, parts);
+      registerAccountRoutes(scope, parts);
     },
     { prefix: '/api/v1' },
   );
+  await server.register(async (scope: Server) => registerOpenAccountRoutes(scope, parts), {
+    prefix: '/api/v1/auth',
+  });
   await server.register(
     async (scope: Server) => {
       scope.addHook('onRequest', adminGuard);

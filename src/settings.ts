@@ -101,6 +101,15 @@ function accessKey(value: string): Secret {
   return new Secret(value);
 }
 
+function secretOf(minLength: number): Parse<Secret> {
+  return (value) => {
+    if (value.length < minLength) throw new Error(`at least ${minLength} characters long`);
+    return accessKey(value);
+  };
+}
+
+const smtpUrl: Parse<Secret> = (value) => new Secret(url('smtp:', 'smtps:')(value));
+
 const bucket: Parse<string> = (value) => {
   if (/^[\w.-]{3,255}$/.test(value)) return value;
   throw new Error('the name of a bucket');
@@ -166,6 +175,27 @@ export const SETTINGS = {
   ),
   S3_LINK_SECONDS: setting('How long such a link is valid, in seconds.', integer(10, 7 * 24 * 3600), 300),
   API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
+  SIGN_UP: setting(
+    'Who may become a user: open: everybody with an address; invite: whom an admin invites; closed: nobody.',
+    oneOf('open', 'invite', 'closed'),
+    'invite',
+  ),
+  AUTH_SECRET: optional(
+    'What the cookies of sessions are signed with, the same on every machine; unset: generated and kept in DATA_DIR.',
+    secretOf(32),
+  ),
+  SMTP_URL: optional(
+    'The mail server, such as smtps://user:password@mail.example.com; unset: links are logged instead of mailed.',
+    smtpUrl,
+  ),
+  MAIL_FROM: setting('The sender of mails.', text, 'Sora Studio <sora-studio@localhost>'),
+  OIDC_ISSUER: optional(
+    'An OpenID Connect issuer to sign in with; needs PUBLIC_URL.',
+    url('http:', 'https:'),
+  ),
+  OIDC_CLIENT_ID: optional('The client that the issuer knows this server as.', text),
+  OIDC_CLIENT_SECRET: optional('The secret of that client; unset for a public one.', accessKey),
+  OIDC_NAME: setting('What people know that issuer as.', text, 'Single sign-on'),
   OPENAI_API_KEY: optional('Key for the connection `openai`.', accessKey),
   OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),
   OPENAI_MODELS: setting<string[]>('Models of that server; unset: what it says it has.', list, []),

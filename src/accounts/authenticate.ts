@@ -62,10 +62,7 @@ export function createAuthenticate({
     const key = credential(request);
     if (key === undefined) {
       if (!resolveSession || request.headers.cookie === undefined) throw new AppError('unauthorized');
-      return resolveSession(request).then((principal) => {
-        if (!principal) throw new AppError('unauthorized');
-        request.principal = principal;
-      });
+      return resolveSession(request).then((principal) => admit(request, principal, 'session'));
     }
     const hash = sha256(key);
     const known = beliefs.get(hash);
@@ -74,8 +71,13 @@ export function createAuthenticate({
   };
 }
 
-function admit(request: FastifyRequest, principal: Principal | undefined): void {
-  if (!principal) throw new AppError('unauthorized', { message: 'This API key is not valid.' });
+function admit(
+  request: FastifyRequest,
+  principal: Principal | undefined,
+  by: 'key' | 'session' = 'key',
+): void {
+  if (!principal)
+    throw new AppError('unauthorized', by === 'key' ? { message: 'This API key is not valid.' } : {});
   request.principal = principal;
 }
 

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Json, JsonObject } from '../core/json.ts';
+import type * as accounts from './schema-accounts.ts';
 
 /** A jsonb column: any JSON out, its text or a value in. */
 type JsonColumn<T> = ColumnType<T, string, string>;
@@ -241,6 +242,8 @@ export interface UpkeepTable {
   report: JsonColumn<JsonObject>;
 }
 
+export type { InvitationsTable, TeamInvitationsTable } from './schema-accounts.ts';
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   owners: OwnersTable;
@@ -248,6 +251,12 @@ export interface DB {
   teams: TeamsTable;
   team_members: TeamMembersTable;
   api_keys: ApiKeysTable;
+  sessions: accounts.SessionsTable;
+  accounts: accounts.AccountsTable;
+  verifications: accounts.VerificationsTable;
+  invitations: accounts.InvitationsTable;
+  team_invitations: accounts.TeamInvitationsTable;
+  sign_in_attempts: accounts.SignInAttemptsTable;
   audit_log: AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;
