@@ -19,6 +19,7 @@ export interface Config {
     host: string;
     port: number;
     publicUrl: string | undefined;
+    trustedProxies: string[];
     bodyLimitBytes: number;
     rateLimit: { max: number; windowMs: number };
     createLimit: { max: number; windowMs: number };
@@ -122,6 +123,7 @@ export function loadConfig(env: Environment): Config {
       host: settings.HOST,
       port: settings.PORT,
       publicUrl: settings.PUBLIC_URL,
+      trustedProxies: settings.TRUSTED_PROXIES,
       bodyLimitBytes: settings.BODY_LIMIT,
       rateLimit: { max: settings.RATE_LIMIT_MAX, windowMs: settings.RATE_LIMIT_WINDOW },
       createLimit: { max: settings.CREATE_LIMIT_MAX, windowMs: settings.CREATE_LIMIT_WINDOW },

@@ -67,8 +67,13 @@ export interface HttpParts {
 /** Every route of the product, on one server. A worker serves the operations' routes only. */
 export async function createHttp(parts: HttpParts): Promise<Server> {
   const { config, clock, metrics, logger } = parts;
-  const { bodyLimitBytes, rateLimit, createLimit } = config.http;
-  const server = await createServer({ logger, bodyLimitBytes, fileLimitBytes: MAX_IMAGE_BYTES });
+  const { bodyLimitBytes, rateLimit, createLimit, trustedProxies } = config.http;
+  const server = await createServer({
+    logger,
+    bodyLimitBytes,
+    fileLimitBytes: MAX_IMAGE_BYTES,
+    trustedProxies,
+  });
   metrics.observe(server);
   server.setErrorHandler(sendNativeError);
   server.setNotFoundHandler((request, reply) => {

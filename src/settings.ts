@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
@@ -108,6 +109,12 @@ function secretOf(minLength: number): Parse<Secret> {
   };
 }
 
+const proxies: Parse<string[]> = (value) =>
+  list(value).map((each) => {
+    if (each === 'loopback' || ipaddr.isValid(each) || ipaddr.isValidCIDR(each)) return each;
+    throw new Error('a list of addresses and networks such as 10.0.0.0/8, or loopback');
+  });
+
 const smtpUrl: Parse<Secret> = (value) => new Secret(url('smtp:', 'smtps:')(value));
 
 const bucket: Parse<string> = (value) => {
@@ -138,6 +145,11 @@ export const SETTINGS = {
   PUBLIC_URL: optional(
     'The address people reach this server by, as the API document names it.',
     url('http:', 'https:'),
+  ),
+  TRUSTED_PROXIES: setting<string[]>(
+    'Proxies whose X-Forwarded-For is believed, as addresses, networks or `loopback`.',
+    proxies,
+    ['loopback'],
   ),
   DATA_DIR: setting('Folder for the embedded database, videos and the generated key.', text, './data'),
   LOG_LEVEL: setting(

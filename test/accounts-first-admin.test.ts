@@ -17,7 +17,7 @@ describe('the first admin', () => {
     });
     const answers = await Promise.all(
       browsers.map((each, index) =>
-        each.send('POST', 'auth/first-admin', { ...WHO, email: `a${index}@example.com` }),
+        each.send('POST', 'auth/first-admin', { ...WHO, email: `A${index}@example.com` }),
       ),
     );
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409]);
@@ -29,6 +29,7 @@ describe('the first admin', () => {
     expect(await winner.data('GET', `videos/${jobId}`)).toMatchObject({ jobId });
     expect((await winner.send('GET', 'admin/jobs/doubtful')).statusCode).toBe(200);
     expect(codeOf(await winner.send('POST', 'auth/first-admin', WHO))).toBe('first_admin_exists');
+    expect(Array.from(winner.cookies)).not.toEqual([]);
   });
 
   test('from elsewhere it needs the token of the start, which is kept as a hash', async () => {

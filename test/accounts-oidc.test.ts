@@ -105,30 +105,48 @@ test('who has an account here is recognised by the verified address', async () =
   expect(await me(browser)).toMatchObject({ user: ((await me(here)) as { user: object }).user });
 });
 
+const REFUSED = 'unable_to_get_user_info';
+
 test.each([
-  ['somebody who was not invited', { sub: 'x', email: 'x@example.com', email_verified: true }],
+  [
+    'somebody who was not invited',
+    'sign_up_closed',
+    { sub: 'x', email: 'x@example.com', email_verified: true },
+  ],
   [
     'an address that the issuer has not verified',
     { sub: 'h2', email: 'hal@example.com', email_verified: false },
   ],
-  ['an address it says nothing about', { sub: 'h3', email: 'hal@example.com' }],
-  ['nobody’s address', { sub: 'h4', email_verified: true }],
-  ['another nonce', { sub: 'hal-1', email: 'hal@example.com', email_verified: true, nonce: 'wrong' }],
+  ['an address it says nothing about', 'account_not_linked', { sub: 'h3', email: 'hal@example.com' }],
+  ['nobody’s address', REFUSED, { sub: 'h4', email_verified: true }],
+  [
+    'another nonce',
+    REFUSED,
+    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, nonce: 'wrong' },
+  ],
   [
     'a token for another client',
     { sub: 'hal-1', email: 'hal@example.com', email_verified: true, aud: 'other' },
   ],
   [
     'a token of another issuer',
+    REFUSED,
     { sub: 'hal-1', email: 'hal@example.com', email_verified: true, iss: 'http://evil' },
   ],
-  ['a token that is over', { sub: 'hal-1', email: 'hal@example.com', email_verified: true, exp: 1000 }],
-])('%s is not signed in', async (_what, who) => {
+  [
+    'a token that is over',
+    REFUSED,
+    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, exp: 1000 },
+  ],
+  ['an invited address that is not verified', 'address_not_verified', { sub: 'i', email: 'inv@example.com' }],
+])('%s is not signed in', async (_what, code, who) => {
   const browser = createBrowser(studio);
+  await studio.db.deleteFrom('invitations').execute();
+  await invitation(admin, 'inv@example.com');
   const users = await studio.db.selectFrom('users').select('id').execute();
   const end = await goThrough(browser, who);
   expect(end.origin).toBe(PUBLIC_URL);
-  expect(end.searchParams.get('error')).toEqual(expect.any(String));
+  expect(end.searchParams.get('error')).toBe(code);
   expect(await me(browser)).toBeNull();
   expect(await studio.db.selectFrom('users').select('id').execute()).toHaveLength(users.length);
 });

@@ -249,6 +249,21 @@ describe('signing in', () => {
       expect((await signIn(thief, email, 'guess')).statusCode).toBe(401);
   });
 
+  test('a proxy on this machine says who asks; others are not believed', async () => {
+    const proxy = createBrowser(shared(), { address: '127.0.0.1' });
+    const direct = createBrowser(shared(), { address: '198.51.100.9' });
+    const [behind, liar] = [fresh(), fresh()];
+    const guess = (browser: typeof proxy, email: string, from: string) =>
+      browser.send('POST', 'auth/sign-in', { email, password: 'guess' }, { 'x-forwarded-for': from });
+    for (let tries = 0; tries < 5; tries += 1) {
+      expect((await guess(proxy, behind, '203.0.113.1')).statusCode).toBe(401);
+      expect((await guess(direct, liar, `203.0.113.${tries}`)).statusCode).toBe(401);
+    }
+    expect((await guess(proxy, behind, '203.0.113.1')).statusCode).toBe(429);
+    expect((await guess(proxy, behind, '203.0.113.2')).statusCode).toBe(401);
+    expect((await guess(direct, liar, '203.0.113.9')).statusCode).toBe(429);
+  });
+
   test('many guesses at once gain nothing', async () => {
     const thief = createBrowser(shared(), { address: '198.51.100.2' });
     const email = fresh();

@@ -9,6 +9,7 @@ const FIRST_ADMIN_TOKEN = 'first-admin:';
 
 export interface NewPerson {
   name: string;
+  /** However it is written: it is stored in small letters, as it is looked for. */
   email: string;
   /** As better-auth hashed it. */
   passwordHash: string;
@@ -35,7 +36,8 @@ export async function isEnabled(db: Db, userId: string): Promise<boolean> {
 /** Throws PostgreSQL's unique violation when the address has an account. */
 export async function insertPerson(tx: Transaction<DB>, person: NewPerson, now: Date): Promise<string> {
   const id = newId('usr');
-  const { name, email } = person;
+  const { name } = person;
+  const email = person.email.toLowerCase();
   await tx
     .insertInto('users')
     .values({ id, name, email, email_verified: true, role: 'user', created_at: now, updated_at: now })
@@ -60,7 +62,7 @@ export async function claimFirstAdmin(
   // Whoever is second waits here, and then finds an address.
   const claimed = await tx
     .updateTable('users')
-    .set({ name, email, email_verified: true, updated_at: now })
+    .set({ name, email: email.toLowerCase(), email_verified: true, updated_at: now })
     .where('id', '=', FIRST_ADMIN_ID)
     .where('email', 'is', null)
     .where((eb) =>

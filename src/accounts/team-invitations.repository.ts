@@ -63,3 +63,12 @@ export async function deleteTeamInvitation(db: Db, id: string, teamId: string): 
     .executeTakeFirst();
   return row !== undefined;
 }
+
+/** What somebody promised who may not promise it any more. */
+export async function deleteInvitationsBy(db: Db, teamId: string, userId: string): Promise<void> {
+  await db
+    .deleteFrom('team_invitations')
+    .where('team_id', '=', teamId)
+    .where('invited_by', '=', userId)
+    .execute();
+}

@@ -6,6 +6,7 @@ import type { Accounts } from './accounts.ts';
 import { appendAudit } from './audit.repository.ts';
 import type { Principal } from './principal.ts';
 import { actor } from './sign-up.ts';
+import { deleteInvitationsBy } from './team-invitations.repository.ts';
 import {
   countOwners,
   deleteMember,
@@ -104,6 +105,7 @@ export async function changeRole(
     const theirs = await memberBelow(tx, { teamId, userId, mine, role });
     if (theirs === 'owner' && role !== 'owner') await keepAnOwner(tx, teamId);
     await setRole(tx, teamId, userId, role);
+    if (RANK[role] < RANK[theirs]) await deleteInvitationsBy(tx, teamId, userId);
     await audit(accounts, tx, act, 'team.role_changed', teamId, { userId, from: theirs, to: role });
   });
   accounts.sessions.forget(userId);
@@ -120,6 +122,7 @@ export async function removeMember(
     const theirs = await memberBelow(tx, { teamId, userId, mine, role: 'member' });
     if (theirs === 'owner') await keepAnOwner(tx, teamId);
     await deleteMember(tx, teamId, userId);
+    await deleteInvitationsBy(tx, teamId, userId);
     await audit(accounts, tx, act, leaves ? 'team.left' : 'team.member_removed', teamId, {
       userId,
       role: theirs,

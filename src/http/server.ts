@@ -27,6 +27,8 @@ export interface ServerOptions {
   bodyLimitBytes: number;
   /** Largest uploaded file, in bytes. */
   fileLimitBytes: number;
+  /** Whose X-Forwarded-For says where a request comes from; nobody's when left out. */
+  trustedProxies?: string[];
 }
 
 /** How long a request may take to arrive, in ms: an import of 20 GiB at 1 MB/s takes six hours. */
@@ -62,6 +64,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     // Not one of our time-ordered ids: those ask for fresh randomness each time, which every request would pay for.
     genReqId: () => `req_${randomUUID().replaceAll('-', '')}`,
     requestIdHeader: false,
+    trustProxy: options.trustedProxies ?? false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     forceCloseConnections: 'idle',
