@@ -107,39 +107,24 @@ test('who has an account here is recognised by the verified address', async () =
 
 const REFUSED = 'unable_to_get_user_info';
 
-test.each([
-  [
-    'somebody who was not invited',
-    'sign_up_closed',
-    { sub: 'x', email: 'x@example.com', email_verified: true },
-  ],
-  [
-    'an address that the issuer has not verified',
-    { sub: 'h2', email: 'hal@example.com', email_verified: false },
-  ],
-  ['an address it says nothing about', 'account_not_linked', { sub: 'h3', email: 'hal@example.com' }],
-  ['nobody’s address', REFUSED, { sub: 'h4', email_verified: true }],
-  [
-    'another nonce',
-    REFUSED,
-    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, nonce: 'wrong' },
-  ],
-  [
-    'a token for another client',
-    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, aud: 'other' },
-  ],
-  [
-    'a token of another issuer',
-    REFUSED,
-    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, iss: 'http://evil' },
-  ],
-  [
-    'a token that is over',
-    REFUSED,
-    { sub: 'hal-1', email: 'hal@example.com', email_verified: true, exp: 1000 },
-  ],
+const HAL = { sub: 'hal-1', email: 'hal@example.com', email_verified: true };
+const CASES: [string, string, Record<string, unknown>][] = [
+  ['somebody who was not invited', 'sign_up_closed', { ...HAL, sub: 'x', email: 'x@example.com' }],
   ['an invited address that is not verified', 'address_not_verified', { sub: 'i', email: 'inv@example.com' }],
-])('%s is not signed in', async (_what, code, who) => {
+  [
+    'a known address that is not verified',
+    'account_not_linked',
+    { ...HAL, sub: 'h2', email_verified: false },
+  ],
+  ['a known address it says nothing about', 'account_not_linked', { sub: 'h3', email: 'hal@example.com' }],
+  ['nobody’s address', REFUSED, { sub: 'h4', email_verified: true }],
+  ['another nonce', REFUSED, { ...HAL, nonce: 'wrong' }],
+  ['a token for another client', REFUSED, { ...HAL, aud: 'other' }],
+  ['a token of another issuer', REFUSED, { ...HAL, iss: 'http://evil.example' }],
+  ['a token that is over', REFUSED, { ...HAL, exp: 1000 }],
+];
+
+test.each(CASES)('%s is not signed in', async (_what, code, who) => {
   const browser = createBrowser(studio);
   await studio.db.deleteFrom('invitations').execute();
   await invitation(admin, 'inv@example.com');
