@@ -65,7 +65,8 @@ export type Auth = Awaited<ReturnType<typeof createAuth>>;
 function authOptions({ clock, log, outbound, secret, baseUrl, oidc, hooks }: AuthParts) {
   return {
     appName: 'Sora Studio',
-    baseURL: baseUrl,
+    // With its path: else a PUBLIC_URL that has one of its own would be taken for the whole.
+    baseURL: `${baseUrl}/api/v1/auth`,
     basePath: '/api/v1/auth',
     secret: secret.reveal(),
     telemetry: { enabled: false },
