@@ -34,10 +34,10 @@ begin
   return null;
 end $$;
 
-create trigger api_keys_changed
+create trigger api_keys_credentials
   after update of key_hash, user_id, owner_id, scopes, models, spend_cap_micros, expires_at, revoked_at or delete
   on api_keys for each statement execute function credentials_notify();
-create trigger users_changed after update of role, disabled_at or delete on users
+create trigger users_credentials after update of role, disabled_at or delete on users
   for each statement execute function credentials_notify();
-create trigger team_members_changed after update or delete on team_members
+create trigger team_members_credentials after update or delete on team_members
   for each statement execute function credentials_notify();

@@ -309,16 +309,5 @@ create table ledger_checks (
   problems jsonb not null
 );
 
--- Who may do what is remembered for a moment; it must not be when somebody has just been demoted or locked out.
-create function principals_notify() returns trigger language plpgsql as $$
-begin
-  perform pg_notify('principals', new.id);
-  return null;
-end $$;
-
-create trigger users_principals after update of role, disabled_at on users for each row
-  when (old.role is distinct from new.role or old.disabled_at is distinct from new.disabled_at)
-  execute function principals_notify();
-
 -- The attempt that a line of a provider's bill names.
 create index attempts_operation_id on attempts (connection, md5(operation ->> 'id')) where operation is not null;

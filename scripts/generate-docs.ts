@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { format, resolveConfig } from 'prettier';
+import type { Accounts } from '../src/accounts/accounts.ts';
 import type { KeysService } from '../src/accounts/keys.ts';
 import type { AssetsService } from '../src/assets/assets.service.ts';
 import type { BatchesService } from '../src/batches/batches.service.ts';
@@ -202,6 +203,7 @@ async function openApi(): Promise<object> {
       count: createMemoryCount(systemClock),
       checks: {},
     },
+    accounts: {} as Accounts,
     checks: {},
   });
   await server.ready();

@@ -1,9 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAccess } from './access.ts';
+import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { adoptAdminKey } from './accounts/accounts.repository.ts';
+import { offerFirstAdmin } from './accounts/first-admin.ts';
 import { createAssetsService } from './assets/assets.service.ts';
 import { createBatchesService } from './batches/batches.service.ts';
 import type { Config } from './config.ts';
@@ -11,7 +12,6 @@ import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { errorText } from './core/errors.ts';
 import { createLifecycle } from './core/lifecycle.ts';
-import { StartError } from './start-error.ts';
 import { createOutbound, type Lookup } from './core/outbound.ts';
 import { createListener } from './database/notify.ts';
 import { openDatabase } from './database/open.ts';
@@ -31,6 +31,7 @@ import { createCatalog } from './providers/catalog.ts';
 import { createQueue, type QueueOptions } from './queue/queue.ts';
 import { createRetention, type Retention } from './retention/retention.ts';
 import { createUpkeep, type Upkeep } from './retention/upkeep.ts';
+import { addressOf, listen } from './listen.ts';
 import { createHttp } from './routes.ts';
 import type { Server } from './http/server.ts';
 import { openStorage } from './storage/open-storage.ts';
@@ -38,7 +39,7 @@ import { createMetrics } from './system/metrics.ts';
 import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { createPriceBook } from './usage/price-book.ts';
 import { startRollup } from './usage/rollup.ts';
-import { resolveApiKey } from './api-key.ts';
+import { resolveApiKey, resolveAuthSecret } from './api-key.ts';
 
 export interface App {
   server: Server;
@@ -49,6 +50,9 @@ export interface App {
   ledgerWatch: LedgerWatch;
   /** The admin key that works, and whether it was generated here. */
   apiKey: { key: string; generated: boolean };
+  accounts: Accounts;
+  /** With it the first admin can be made from another machine; none when there is one. */
+  firstAdminToken: string | undefined;
   /** Names of the models on offer, the default one first. */
   models: string[];
   /** Makes ready without beginning to work or to listen: tests move things by hand. */
@@ -192,6 +196,18 @@ export async function createApp({
       .reload()
       .catch((error: unknown) => log.error({ error: errorText(error) }, 'prices cannot be read'));
 
+  const accounts = await createAccounts({
+    db,
+    clock,
+    log,
+    outbound,
+    ...config.accounts,
+    secret: await resolveAuthSecret(config.accounts.secret, config.dataDir),
+    publicUrl: config.http.publicUrl,
+    localUrl: `http://localhost:${config.http.port}`,
+  });
+  lifecycle.onStop('accounts', () => accounts.close());
+
   const listener = createListener({ url, log, clock });
   lifecycle.onStop('listener', () => listener.stop());
   listener.on('jobs', (payload) => {
@@ -199,12 +215,24 @@ export async function createApp({
     changed(id, stage);
   });
   listener.on('prices', () => void reloadPrices());
+  listener.on('accounts', (userId) => accounts.sessions.forget(userId));
   listener.onDisconnect(() => cache.reset(false));
   listener.onReconnect(() => {
     cache.reset(true);
+    accounts.sessions.forget();
     void reloadPrices();
   });
-  const access = await createAccess({ config, db, clock, log, outbound, catalog, listener, lifecycle });
+  const access = await createAccess({
+    config,
+    db,
+    clock,
+    log,
+    outbound,
+    catalog,
+    listener,
+    lifecycle,
+    resolveSession: accounts.sessions.resolve,
+  });
   await listener.ready();
   cache.reset(true);
 
@@ -232,6 +260,7 @@ export async function createApp({
     draftJob,
     metrics,
     access,
+    accounts,
     checks: {
       database: () => db.selectFrom('users').select('id').limit(1).execute(),
       queue: () => queue.check(),
@@ -250,6 +279,8 @@ export async function createApp({
     upkeep,
     ledgerWatch,
     apiKey,
+    accounts,
+    firstAdminToken: await offerFirstAdmin({ db, clock }),
     models: modelNames(),
     async prepare() {
       await queue.start({ work: false });
@@ -290,26 +321,7 @@ const REFRESH_TIMEOUT_MS = 5000;
 /** Programs written for Sora ask for these; where nobody offers them they get the default model, and are told so. */
 const SORA_NAMES = ['sora-2', 'sora-2-pro'];
 
-async function listen(server: Server, { host, port }: Config['http']): Promise<void> {
-  try {
-    await server.listen({ host, port });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const hint =
-      code === 'EADDRINUSE'
-        ? 'Something else listens there: set PORT to another port.'
-        : 'Set HOST and PORT.';
-    throw new StartError(`Cannot listen on ${host}:${port} (${message}). ${hint}`, error);
-  }
-}
-
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
   return String((JSON.parse(text) as { version: unknown }).version);
-}
-
-function addressOf(server: Server, host: string): string {
-  const { port } = server.server.address() as AddressInfo;
-  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
-  return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }

@@ -13,7 +13,7 @@ export function banner(facts: { address: string; app: App; config: Config; start
   Sora Studio is ready (started in ${seconds} s)
 
     API docs      ${address}/docs
-    API key       ${key}
+    API key       ${key}${firstAdmin(app.firstAdminToken)}
     OpenAI base   ${address}/v1
     Models        ${shorten(app.models)}
     Data          ${config.dataDir}${config.database.url === undefined ? '' : ' (database: DATABASE_URL)'}
@@ -24,6 +24,12 @@ export function banner(facts: { address: string; app: App; config: Config; start
       -H "Content-Type: application/json" -d '{"prompt": "A paper boat on a mountain lake"}'
 
 `;
+}
+
+function firstAdmin(token: string | undefined): string {
+  return token === undefined
+    ? ''
+    : `\n    First admin   nobody yet; from another machine with the token ${token}`;
 }
 
 function shorten(models: readonly string[]): string {

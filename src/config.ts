@@ -36,6 +36,12 @@ export interface Config {
   apiKey: Secret | undefined;
   /** Whose tokens are accepted beside our own keys. */
   jwt: JwtConfig | undefined;
+  accounts: {
+    signUp: Settings['SIGN_UP'];
+    secret: Secret | undefined;
+    mail: { smtpUrl: Secret | undefined; from: string };
+    oidc: { issuer: string; clientId: string; clientSecret: Secret | undefined; name: string } | undefined;
+  };
   simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
   connections: ConnectionConfig[];
   defaultModel: string | undefined;
@@ -116,6 +122,11 @@ export function loadConfig(env: Environment): Config {
   }
   if (settings.JOB_GIVE_UP < settings.JOB_DEADLINE)
     problems.push('JOB_GIVE_UP must not be shorter than JOB_DEADLINE.');
+  if (settings.OIDC_ISSUER !== undefined) {
+    if (settings.OIDC_CLIENT_ID === undefined) problems.push('OIDC_ISSUER needs OIDC_CLIENT_ID.');
+    if (settings.PUBLIC_URL === undefined)
+      problems.push('OIDC_ISSUER needs PUBLIC_URL: the address that the issuer sends people back to.');
+  }
   const storage = readStorageConfig(settings, problems);
   const simulator = settings.SIMULATOR ?? true;
   if (!simulator && connections.length === 0) {
@@ -146,6 +157,12 @@ export function loadConfig(env: Environment): Config {
     storage,
     apiKey: settings.API_KEY,
     jwt,
+    accounts: {
+      signUp: settings.SIGN_UP,
+      secret: settings.AUTH_SECRET,
+      mail: { smtpUrl: settings.SMTP_URL, from: settings.MAIL_FROM },
+      oidc: readOidc(settings),
+    },
     simulator: {
       enabled: simulator,
       speed: settings.SIMULATOR_SPEED,
@@ -212,6 +229,12 @@ function readJwt(settings: Settings, problems: string[]): JwtConfig | undefined 
     return undefined;
   }
   return { issuer, jwksUrl, audience, adminClaim: settings.JWT_ADMIN_CLAIM };
+}
+
+function readOidc(settings: Settings): Config['accounts']['oidc'] {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = settings;
+  if (issuer === undefined || clientId === undefined) return undefined;
+  return { issuer, clientId, clientSecret: settings.OIDC_CLIENT_SECRET, name: settings.OIDC_NAME };
 }
 
 function openAiConnection(settings: Settings): ConnectionConfig[] {

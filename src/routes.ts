@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Kysely } from 'kysely';
+import type { Accounts } from './accounts/accounts.ts';
+import { registerAccountRoutes, registerOpenAccountRoutes } from './accounts/accounts.routes.ts';
 import type { Access } from './access.ts';
 import { createGuard } from './accounts/guard.ts';
 import { registerKeyRoutes } from './accounts/keys.routes.ts';
@@ -64,6 +66,7 @@ export interface HttpParts {
   draftJob: DraftJob;
   metrics: Metrics;
   access: Access;
+  accounts: Accounts;
   checks: Readonly<Record<string, Check>>;
 }
 
@@ -112,8 +115,15 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerQuotaRoute(scope, quotas);
       registerKeyRoutes(scope, { keys });
       registerUsageRoutes(scope, parts);
+      registerAccountRoutes(scope, parts);
     },
     { prefix: '/api/v1' },
+  );
+  await server.register(
+    async (scope: Server) => registerOpenAccountRoutes(scope, { ...parts, authenticate }),
+    {
+      prefix: '/api/v1/auth',
+    },
   );
   await server.register(
     async (scope: Server) => {

@@ -1,12 +1,29 @@
-import { isIP } from 'node:net';
-import { errorText } from './core/errors.ts';
-import { Secret } from './core/secret.ts';
-import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
-import { parseBytes, parseTagRules } from './retention/rules.ts';
-import { isKey } from './storage/key.ts';
+import type { FaultRates } from './providers/simulator/faults.ts';
 
-/** How one setting's text becomes a value. Throws an Error whose message completes "NAME must be …". */
-type Parse<T> = (text: string) => T;
+import {
+  text,
+  integer,
+  decimal,
+  oneOf,
+  flag,
+  url,
+  list,
+  aliases,
+  faults,
+  tagRules,
+  bytes,
+  timeZone,
+  accessKey,
+  proxies,
+  secretUrl,
+  claim,
+  secretOf,
+  smtpUrl,
+  bucket,
+  redisPrefix,
+  prefix,
+  type Parse,
+} from './settings-parsers.ts';
 
 /** One setting: what it means, how it is read, what holds without it. */
 export interface Setting<T> {
@@ -16,146 +33,6 @@ export interface Setting<T> {
   /** The value when the variable is unset or empty. */
   fallback: T;
 }
-
-const text: Parse<string> = (value) => value;
-
-function integer(min: number, max: number): Parse<number> {
-  return (value) => {
-    const number = Number(value);
-    if (Number.isInteger(number) && number >= min && number <= max) return number;
-    throw new Error(`a whole number from ${min} to ${max}`);
-  };
-}
-
-function decimal(min: number, max: number): Parse<number> {
-  return (value) => {
-    const number = Number(value);
-    if (value.trim() !== '' && number >= min && number <= max) return number;
-    throw new Error(`a number from ${min} to ${max}`);
-  };
-}
-
-function oneOf<const T extends string>(...values: T[]): Parse<T> {
-  return (value) => {
-    const found = values.find((candidate) => candidate === value);
-    if (found !== undefined) return found;
-    throw new Error(`one of: ${values.join(', ')}`);
-  };
-}
-
-const flag: Parse<boolean> = (value) => {
-  if (['true', '1', 'yes', 'on'].includes(value.toLowerCase())) return true;
-  if (['false', '0', 'no', 'off'].includes(value.toLowerCase())) return false;
-  throw new Error('true or false');
-};
-
-function url(...protocols: string[]): Parse<string> {
-  return (value) => {
-    const parsed = URL.canParse(value) ? new URL(value) : undefined;
-    if (parsed && protocols.includes(parsed.protocol)) return value;
-    throw new Error(`a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`);
-  };
-}
-
-const list: Parse<string[]> = (value) =>
-  value
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-
-const aliases: Parse<Record<string, string>> = (value) =>
-  Object.fromEntries(
-    list(value).map((pair) => {
-      const [alias, model, ...rest] = pair.split('=').map((part) => part.trim());
-      if (!alias || !model || rest.length > 0)
-        throw new Error('a list such as sora-2=model,sora-2-pro=other');
-      return [alias, model];
-    }),
-  );
-
-const faults: Parse<FaultRates> = (value) => {
-  try {
-    return parseFaultRates(value);
-  } catch (error) {
-    throw new Error(`a list such as 429=0.1,lost-answer=0.02 (${errorText(error)})`, { cause: error });
-  }
-};
-
-const tagRules: Parse<Record<string, number>> = (value) => {
-  try {
-    return parseTagRules(value);
-  } catch (error) {
-    throw new Error(`a list such as temp=7,keep=never (${errorText(error)})`, { cause: error });
-  }
-};
-
-const bytes: Parse<number> = (value) => {
-  try {
-    return parseBytes(value);
-  } catch (error) {
-    throw new Error('a size such as 500GB or 1.5TiB', { cause: error });
-  }
-};
-
-const timeZone: Parse<string> = (value) => {
-  try {
-    // The name as the database knows it too: `europe/berlin` becomes `Europe/Berlin`.
-    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
-  } catch (error) {
-    throw new Error('the name of a time zone, such as Europe/Berlin', { cause: error });
-  }
-};
-
-function accessKey(value: string): Secret {
-  if (!/^[\x21-\x7e]+$/.test(value)) throw new Error('made of printable ASCII characters without spaces');
-  return new Secret(value);
-}
-
-/** Proxies before this server: none, all, or which. A number of them is not taken: it says nothing about who is one. */
-const proxies: Parse<boolean | string[]> = (value) => {
-  if (/^(true|yes|on|false|no|off)$/i.test(value)) return flag(value);
-  const parts = list(value);
-  if (parts.length > 0 && parts.every(isNetwork)) return parts;
-  throw new Error('false, true, or addresses and networks such as loopback,10.0.0.0/8');
-};
-
-function isNetwork(text: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', bits, ...rest] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
-}
-
-/** An address with a password in it. */
-function secretUrl(...protocols: string[]): Parse<Secret> {
-  const parse = url(...protocols);
-  return (value) => new Secret(parse(value));
-}
-
-const claim: Parse<{ name: string; values: string[] }> = (value) => {
-  const at = value.indexOf('=');
-  const [name, values] = [value.slice(0, Math.max(0, at)).trim(), list(value.slice(at + 1))];
-  if (name === '' || values.length === 0)
-    throw new Error('a claim and its values, such as role=admin,operator');
-  return { name, values };
-};
-
-const bucket: Parse<string> = (value) => {
-  if (/^[\w.-]{3,255}$/.test(value)) return value;
-  throw new Error('the name of a bucket');
-};
-
-const redisPrefix: Parse<string> = (value) => {
-  if (/^[\w:.-]{1,100}$/.test(value)) return value;
-  throw new Error('made of letters, digits, -, _, . and :');
-};
-
-const prefix: Parse<string> = (value) => {
-  const trimmed = value.replaceAll(/^\/+|\/+$/g, '');
-  if (isKey(trimmed)) return trimmed;
-  throw new Error('made of letters, digits, -, _, . and /');
-};
 
 function setting<T>(about: string, parse: Parse<T>, fallback: T): Setting<T> {
   return { about, parse, fallback };
@@ -211,6 +88,27 @@ export const SETTINGS = {
   ),
   S3_LINK_SECONDS: setting('How long such a link is valid, in seconds.', integer(10, 7 * 24 * 3600), 300),
   API_KEY: optional('An admin API key that exists from the first start; unset: one is generated.', accessKey),
+  SIGN_UP: setting(
+    'Who may become a user: open: everybody with an address; invite: whom an admin invites; closed: nobody.',
+    oneOf('open', 'invite', 'closed'),
+    'invite',
+  ),
+  AUTH_SECRET: optional(
+    'What the cookies of sessions are signed with, the same on every machine; unset: generated and kept in DATA_DIR.',
+    secretOf(32),
+  ),
+  SMTP_URL: optional(
+    'The mail server, such as smtps://user:password@mail.example.com; unset: links are logged instead of mailed.',
+    smtpUrl,
+  ),
+  MAIL_FROM: setting('The sender of mails.', text, 'Sora Studio <sora-studio@localhost>'),
+  OIDC_ISSUER: optional(
+    'An OpenID Connect issuer to sign in with; needs PUBLIC_URL.',
+    url('http:', 'https:'),
+  ),
+  OIDC_CLIENT_ID: optional('The client that the issuer knows this server as.', text),
+  OIDC_CLIENT_SECRET: optional('The secret of that client; unset for a public one.', accessKey),
+  OIDC_NAME: setting('What people know that issuer as.', text, 'Single sign-on'),
   OPENAI_API_KEY: optional('Key for the connection `openai`.', accessKey),
   OPENAI_BASE_URL: optional('Any /v1/videos server, as the connection `openai`.', url('http:', 'https:')),
   OPENAI_MODELS: setting<string[]>('Models of that server; unset: what it says it has.', list, []),

@@ -103,6 +103,7 @@ const OTHER_NAMES = new Set([
   'RESELLER_KEY',
   'SORA_API_KEY',
   'SORA_URL',
+  'TEAM_ID',
   'TEST_S3_BUCKET',
   'TEST_S3_ENDPOINT',
   'TEST_S3_REGION',

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { SCOPES } from '../src/accounts/principal.ts';
 import { insertKey } from '../src/accounts/accounts.repository.ts';
+import { newId, sha256 } from '../src/core/ids.ts';
 import { upload } from './assets.ts';
 import { SMALL, useTestApp } from './create-test-app.ts';
 import { picture } from './images.ts';
@@ -106,6 +107,24 @@ test('with every scope but its own, a route stays shut', async () => {
   }
 });
 
+/** A team of which somebody is the owner. */
+async function teamOf({ key }: { key: string }): Promise<string> {
+  const { db } = shared();
+  const id = newId('team');
+  const at = new Date();
+  const { user_id: userId } = await db
+    .selectFrom('api_keys')
+    .select('user_id')
+    .where('key_hash', '=', sha256(key))
+    .executeTakeFirstOrThrow();
+  await db.insertInto('teams').values({ id, name: 'Ours', slug: id, created_at: at }).execute();
+  await db
+    .insertInto('team_members')
+    .values({ id: newId('team'), team_id: id, user_id: userId, role: 'owner', created_at: at })
+    .execute();
+  return id;
+}
+
 test("what is another's does not exist on any route that names a thing, and stays as it was", async () => {
   const { app, user, finish } = shared();
   const [ann, bob] = [await user('ann'), await user('bob')];
@@ -127,6 +146,10 @@ test("what is another's does not exist on any route that names a thing, and stay
     scope: 'user',
     subjectId: 'usr_admin',
     userId: 'usr_admin',
+    teamId: await teamOf(ann),
+    // Only people in their browsers come near these.
+    sessionId: 'session_x',
+    invitationId: 'invitation_x',
   };
 
   // What everybody may see, and what there is nothing of here, by the name of its parameter.
@@ -140,7 +163,9 @@ test("what is another's does not exist on any route that names a thing, and stay
     const url = fill(route.url, ids);
     const response = await ask({ method: route.method, url }, { 'x-api-key': bob.key }, bodyFor(route));
     // What only administrators may do is refused before it is looked for.
-    const expected = neededFor(route).includes('admin') && !route.url.includes('/keys/') ? 403 : 404;
+    const needed = neededFor(route);
+    const isShut = needed.includes('session') || (needed.includes('admin') && !route.url.includes('/keys/'));
+    const expected = isShut ? 403 : 404;
     expect(response.statusCode, `${route.method} ${url} ${response.body}`).toBe(expected);
   }
   for (const url of ['/v1/videos/edits', '/v1/videos/extensions']) {

@@ -8,7 +8,7 @@ import type { DB } from '../database/schema.ts';
 import type { AttemptLimit } from '../http/rate-limit-attempts.ts';
 import { findPrincipal, type KeyHolder } from './accounts.repository.ts';
 import type { KeyUse } from './keys-use.ts';
-import type { Principal, Scope } from './principal.ts';
+import type { Needed, Principal } from './principal.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,7 +16,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /** What a credential needs for this route, of several one; by the route's method when left out. */
-    scope?: Scope | readonly Scope[];
+    scope?: Needed;
   }
 }
 

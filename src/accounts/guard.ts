@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { RateLimit } from '../http/rate-limit.ts';
 import { type Authenticate, callerOf } from './authenticate.ts';
-import { requireScope, type Scope } from './principal.ts';
+import { type Needed, requireNeeded } from './principal.ts';
 
 /** The hook that stands before every guarded route. */
 export type Guard = onRequestHookHandler;
@@ -13,7 +13,7 @@ export type Guard = onRequestHookHandler;
 export function createGuard(
   authenticate: Authenticate,
   limit: RateLimit,
-  scopeFor: (request: FastifyRequest) => Scope | readonly Scope[] = scopeOf,
+  scopeFor: (request: FastifyRequest) => Needed = scopeOf,
 ): Guard {
   const count = (request: FastifyRequest, reply: FastifyReply) => limit(callerOf(request), request, reply);
 
@@ -23,10 +23,10 @@ export function createGuard(
       const counting = resolving ? resolving.then(() => count(request, reply)) : count(request, reply);
       if (counting) {
         return void counting
-          .then(() => requireScope(callerOf(request), scopeFor(request)))
+          .then(() => requireNeeded(callerOf(request), scopeFor(request)))
           .then(() => done(), done);
       }
-      requireScope(callerOf(request), scopeFor(request));
+      requireNeeded(callerOf(request), scopeFor(request));
     } catch (error) {
       return done(error as Error);
     }
@@ -35,7 +35,7 @@ export function createGuard(
 }
 
 /** What a route needs where it does not say so itself: looking is reading, everything else is writing. */
-function scopeOf({ method, routeOptions }: FastifyRequest): Scope | readonly Scope[] {
+function scopeOf({ method, routeOptions }: FastifyRequest): Needed {
   return (
     routeOptions.config.scope ?? (method === 'GET' || method === 'HEAD' ? 'videos:read' : 'videos:write')
   );

@@ -20,6 +20,15 @@ export interface Principal {
   models: readonly string[] | null;
 }
 
+/** What a route can ask for: a scope (of several, one is enough), or a signed-in person, because it is no program's business. */
+export type Needed = Scope | readonly Scope[] | 'session';
+
+/** Throws `session_required` or `forbidden` unless the caller may do what needs this. */
+export function requireNeeded(caller: Principal, needed: Needed): void {
+  if (needed !== 'session') return requireScope(caller, needed);
+  if (!caller.credentialId.startsWith('session_')) throw new AppError('session_required');
+}
+
 /** What a caller's scopes come to: `admin` is nothing to those whose role it is not. */
 export function powerOf({ scopes, role }: Pick<Principal, 'scopes' | 'role'>): Scope[] {
   return [...scopes].filter((scope) => scope !== 'admin' || role === 'admin');

@@ -3,7 +3,23 @@ import { crc32 } from 'node:zlib';
 import { v7 } from 'uuid';
 
 /** What ids start with, so that a person reading a log knows what a thing is. */
-export type IdPrefix = 'video' | 'batch' | 'asset' | 'col' | 'price' | 'att' | 'usr' | 'key' | 'req' | 'run';
+export type IdPrefix =
+  | 'video'
+  | 'batch'
+  | 'asset'
+  | 'col'
+  | 'price'
+  | 'att'
+  | 'usr'
+  | 'key'
+  | 'req'
+  | 'run'
+  | 'team'
+  | 'mem'
+  | 'inv'
+  | 'session'
+  | 'acc'
+  | 'ver';
 
 /** `prefix_` and 32 hex digits that sort by time of creation. */
 export function newId(prefix: IdPrefix): string {

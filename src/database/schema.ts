@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Json, JsonObject } from '../core/json.ts';
+import type * as accounts from './schema-accounts.ts';
 import type * as usage from './usage-schema.ts';
 
 /** A jsonb column: any JSON out, its text or a value in. */
@@ -274,6 +275,8 @@ export interface UpkeepTable {
   report: JsonColumn<JsonObject>;
 }
 
+export type { InvitationsTable, TeamInvitationsTable } from './schema-accounts.ts';
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   owners: OwnersTable;
@@ -282,6 +285,12 @@ export interface DB {
   team_members: TeamMembersTable;
   api_keys: ApiKeysTable;
   outside_identities: OutsideIdentitiesTable;
+  sessions: accounts.SessionsTable;
+  accounts: accounts.AccountsTable;
+  verifications: accounts.VerificationsTable;
+  invitations: accounts.InvitationsTable;
+  team_invitations: accounts.TeamInvitationsTable;
+  sign_in_attempts: accounts.SignInAttemptsTable;
   audit_log: AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;

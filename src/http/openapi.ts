@@ -30,12 +30,20 @@ export async function collectOpenApi(server: Server, options: OpenApiOptions): P
         { name: 'Keys', description: 'API keys of your own.' },
         { name: 'Models', description: 'What can be asked for.' },
         { name: 'OpenAI', description: "The wire format of OpenAI's Videos API." },
+        { name: 'Accounts', description: 'Sign up, sign in, sessions and invitations.' },
+        { name: 'Teams', description: 'People who share a library.' },
         { name: 'Administration', description: 'For operators, with an admin key.' },
         { name: 'Operations', description: 'Running the server.' },
       ],
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'Your API key, or a token.' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'sora.session_token',
+            description: 'Set by signing in; `__Secure-sora.session_token` where PUBLIC_URL is https.',
+          },
           apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'Your API key.' },
         },
       },
@@ -59,3 +67,7 @@ export async function serveOpenApi(server: Server): Promise<void> {
 
 /** The security requirement of every guarded route: either way of sending the key. */
 export const KEY_REQUIRED = [{ bearer: [] }, { apiKey: [] }];
+
+/** What only a signed-in person may do. */
+export const COOKIE_REQUIRED = [{ session: [] }];
+export const KEY_OR_COOKIE = [...KEY_REQUIRED, ...COOKIE_REQUIRED];

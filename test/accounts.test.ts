@@ -1,0 +1,390 @@
+import { describe, expect, test } from 'vitest';
+import {
+  codeOf,
+  createBrowser,
+  firstAdmin,
+  invitation,
+  PASSWORD,
+  person,
+  PUBLIC_URL,
+} from './accounts-kit.ts';
+import { createTestApp, useTestApp } from './create-test-app.ts';
+
+const shared = useTestApp({ PUBLIC_URL, TRUST_PROXY: 'loopback' });
+let made: Promise<Awaited<ReturnType<typeof firstAdmin>>> | undefined;
+const admin = () => (made ??= firstAdmin(shared()));
+let count = 0;
+const fresh = () => `person-${(count += 1)}@example.com`;
+const somebody = async (email = fresh()) => person(shared(), await admin(), email);
+const signIn = (browser: ReturnType<typeof createBrowser>, email: string, password = PASSWORD) =>
+  browser.send('POST', 'auth/sign-in', { email, password });
+
+describe('sessions', () => {
+  test('the cookie is out of reach of scripts and other sites, and kept as a hash', async () => {
+    const email = fresh();
+    await somebody(email);
+    const browser = createBrowser(shared());
+    const response = await signIn(browser, email);
+    expect(response.headers['set-cookie']).toEqual([
+      expect.stringMatching(/^sora\.session_token=[^;]+; Max-Age=2592000; Path=\/; HttpOnly; SameSite=Lax$/),
+    ]);
+    const [token = ''] = decodeURIComponent([...browser.cookies.values()][0] ?? '').split('.');
+    expect(token.length).toBeGreaterThan(20);
+    const kept = JSON.stringify(await shared().db.selectFrom('sessions').selectAll().execute());
+    expect(kept).not.toContain(token);
+    expect(JSON.stringify(await shared().db.selectFrom('accounts').selectAll().execute())).not.toContain(
+      PASSWORD,
+    );
+  });
+
+  test('a cookie that was changed, or signed by somebody else, is nobody’s', async () => {
+    const browser = await somebody();
+    const [[name, value] = ['', '']] = [...browser.cookies];
+    for (const wrong of [
+      `${value}x`,
+      value.slice(2),
+      'x',
+      '%',
+      value.split('.')[0] ?? '',
+      `${value.split('.')[0]}.`,
+    ]) {
+      browser.cookies.set(name, wrong);
+      const response = await browser.send('GET', 'videos');
+      expect([wrong, response.statusCode]).toEqual([wrong, 401]);
+    }
+    browser.cookies.set(name, value);
+    expect((await browser.send('GET', 'videos')).statusCode).toBe(200);
+  });
+
+  test('they are listed, ended one by one or all others, and at once', async () => {
+    const email = fresh();
+    const first = await somebody(email);
+    const others = [createBrowser(shared()), createBrowser(shared()), createBrowser(shared())] as const;
+    for (const other of others) await signIn(other, email);
+    for (const other of others) expect((await other.send('GET', 'videos')).statusCode).toBe(200);
+    const list = await first.data<{ sessionId: string; current: boolean }[]>('GET', 'auth/sessions');
+    expect(list).toHaveLength(4);
+    expect(list[0]).toMatchObject({ current: false, address: '192.0.2.10', userAgent: 'test browser' });
+    const { me } = await others[0].data<{ me: { sessionId: string } }>('GET', 'auth/session');
+    // Not another's.
+    const stranger = await somebody();
+    const refused = await stranger.send('DELETE', `auth/sessions/${me.sessionId}`);
+    expect([refused.statusCode, codeOf(refused)]).toEqual([404, 'session_not_found']);
+    expect(await first.data('DELETE', `auth/sessions/${me.sessionId}`)).toEqual({ ended: 1 });
+    expect((await others[0].send('GET', 'videos')).statusCode).toBe(401);
+    expect(await first.data('DELETE', 'auth/sessions')).toEqual({ ended: 2 });
+    for (const other of others) expect((await other.send('GET', 'videos')).statusCode).toBe(401);
+    expect((await first.send('GET', 'videos')).statusCode).toBe(200);
+    await first.data('POST', 'auth/sign-out');
+    expect(first.cookies.size).toBe(0);
+    expect((await first.send('GET', 'videos')).statusCode).toBe(401);
+  });
+
+  test('a stolen copy of the cookie is worth nothing after signing out', async () => {
+    const browser = await somebody();
+    const copy = createBrowser(shared());
+    for (const [name, value] of browser.cookies) copy.cookies.set(name, value);
+    expect((await copy.send('GET', 'videos')).statusCode).toBe(200);
+    await browser.data('POST', 'auth/sign-out');
+    expect((await copy.send('GET', 'videos')).statusCode).toBe(401);
+  });
+
+  test('who is locked out or demoted elsewhere loses power by the notification', async () => {
+    const { db } = shared();
+    const browser = await somebody();
+    const { me } = await browser.data<{ me: { user: { userId: string } } }>('GET', 'auth/session');
+    const change = (set: object) =>
+      db.updateTable('users').set(set).where('id', '=', me.user.userId).execute();
+    const status = async (url: string) => (await browser.send('GET', url)).statusCode;
+    await change({ role: 'admin' });
+    await expect.poll(() => status('admin/jobs/doubtful')).toBe(200);
+    await change({ role: 'user' });
+    await expect.poll(() => status('admin/jobs/doubtful')).toBe(403);
+    expect(await status('videos')).toBe(200);
+    await change({ disabled_at: new Date() });
+    await expect.poll(() => status('videos')).toBe(401);
+  });
+
+  test('a session ends when its time is over, and a look costs no query for a second', async () => {
+    const studio = await createTestApp();
+    const browser = await firstAdmin(studio);
+    await browser.data('GET', 'videos');
+    // Nothing tells this process of it: the trigger is off.
+    await studio.db.transaction().execute(async (tx) => {
+      const { sql } = await import('kysely');
+      await sql`alter table sessions disable trigger sessions_changed`.execute(tx);
+      await tx
+        .updateTable('sessions')
+        .set({ expires_at: new Date(0) })
+        .execute();
+    });
+    expect((await browser.send('GET', 'videos')).statusCode).toBe(200);
+    await studio.clock.advance(1000);
+    expect((await browser.send('GET', 'videos')).statusCode).toBe(401);
+  });
+
+  test('keys cannot do what concerns the person', async () => {
+    for (const [method, url] of [
+      ['GET', 'auth/sessions'],
+      ['DELETE', 'auth/sessions'],
+      ['DELETE', 'auth/sessions/x'],
+    ] as const) {
+      const response = await shared().admin.request(method, `/api/v1/${url}`);
+      expect([url, response.statusCode, codeOf(response)]).toEqual([url, 403, 'session_required']);
+    }
+  });
+});
+
+describe('requests that another site made a browser send', () => {
+  const FOREIGN: [string, Record<string, string>][] = [
+    ['another origin', { origin: 'https://evil.example' }],
+    ['this host on another port', { origin: `${PUBLIC_URL}:8080` }],
+    ['no origin to speak of', { origin: 'null' }],
+    ['an origin of another kind', { origin: 'file://studio.test' }],
+    ['a subdomain', { origin: 'http://x.studio.test' }],
+    ['another site, by the browser’s word', { origin: '', 'sec-fetch-site': 'cross-site' }],
+    ['neither origin nor site', { origin: '' }],
+  ];
+
+  test('nothing is changed with the cookie', async () => {
+    const browser = await somebody();
+    for (const [what, headers] of FOREIGN) {
+      for (const [url, body] of [
+        ['videos', { prompt: 'x' }],
+        ['/v1/videos', { prompt: 'x' }],
+        ['teams', { name: 'x' }],
+        ['auth/sign-out', undefined],
+        ['auth/switch', { teamId: null }],
+        ['auth/sign-in', { email: 'ada@example.com', password: PASSWORD }],
+        ['auth/password/forgot', { email: 'ada@example.com' }],
+      ] as const) {
+        const response = await browser.send('POST', url, body, headers);
+        expect([what, url, response.statusCode, codeOf(response)]).toEqual([
+          what,
+          url,
+          403,
+          'foreign_origin',
+        ]);
+      }
+    }
+    expect(await browser.data('GET', 'videos')).toEqual([]);
+    expect(await browser.data('GET', 'teams')).toEqual([]);
+  });
+
+  test('the page itself may, and a key may from anywhere', async () => {
+    const browser = await somebody();
+    const ways = [{}, { origin: '', 'sec-fetch-site': 'same-origin' }, { host: 'inner:3000' }];
+    for (const headers of ways) {
+      const response = await browser.send(
+        'POST',
+        'auth/switch',
+        { teamId: null },
+        headers as unknown as Record<string, string>,
+      );
+      expect([headers, response.statusCode]).toEqual([headers, 200]);
+    }
+    const inject = { method: 'POST', url: '/api/v1/collections', payload: { name: 'x' } } as const;
+    const headers = { origin: 'https://evil.example' };
+    expect((await shared().admin.inject({ ...inject, headers })).statusCode).toBe(201);
+  });
+});
+
+describe('signing in', () => {
+  test('an unknown address, a wrong password and somebody locked out are answered alike', async () => {
+    const email = fresh();
+    const locked = fresh();
+    await somebody(email);
+    await somebody(locked);
+    await shared()
+      .db.updateTable('users')
+      .set({ disabled_at: new Date() })
+      .where('email', '=', locked)
+      .execute();
+    const answers = await Promise.all(
+      [
+        [fresh(), PASSWORD],
+        [email, 'not the password'],
+        [locked, PASSWORD],
+      ].map(([who = '', password]) => signIn(createBrowser(shared()), who, password)),
+    );
+    const shown = answers.map((answer) => {
+      const { error, ...rest } = answer.json<{ error: { requestId: string } }>();
+      return JSON.stringify([
+        answer.statusCode,
+        rest,
+        { ...error, requestId: '' },
+        answer.headers['set-cookie'],
+      ]);
+    });
+    expect(new Set(shown).size).toBe(1);
+    expect(answers[0]?.statusCode).toBe(401);
+    expect(codeOf(answers[0]!)).toBe('wrong_credentials');
+  });
+
+  test('guessing is slowed down, more and more; the right password works for others and from elsewhere', async () => {
+    const { clock } = shared();
+    const [email, other] = [fresh(), fresh()];
+    await somebody(email);
+    await somebody(other);
+    const thief = createBrowser(shared(), { address: '198.51.100.1' });
+    for (const unknown of [email, fresh()]) {
+      for (let tries = 1; tries <= 5; tries += 1)
+        expect((await signIn(thief, unknown, 'guess')).statusCode).toBe(401);
+      const slowed = await signIn(thief, unknown, PASSWORD);
+      expect([slowed.statusCode, codeOf(slowed)]).toEqual([429, 'too_many_attempts']);
+      expect(slowed.headers['retry-after']).toBe('1');
+    }
+    const waits: unknown[] = [];
+    for (const seconds of [1, 2, 4, 8]) {
+      await clock.advance(seconds * 1000);
+      expect((await signIn(thief, email, 'guess')).statusCode).toBe(401);
+      waits.push((await signIn(thief, email, 'guess')).headers['retry-after']);
+    }
+    expect(waits).toEqual(['2', '4', '8', '16']);
+    expect((await signIn(thief, other)).statusCode).toBe(200);
+    expect((await signIn(createBrowser(shared(), { address: '203.0.113.5' }), email)).statusCode).toBe(200);
+    await clock.advance(16_000);
+    expect((await signIn(thief, email)).statusCode).toBe(200);
+    for (let tries = 1; tries <= 5; tries += 1)
+      expect((await signIn(thief, email, 'guess')).statusCode).toBe(401);
+  });
+
+  test('a proxy on this machine says who asks; others are not believed', async () => {
+    const proxy = createBrowser(shared(), { address: '127.0.0.1' });
+    const direct = createBrowser(shared(), { address: '198.51.100.9' });
+    const [behind, liar] = [fresh(), fresh()];
+    const guess = (browser: typeof proxy, email: string, from: string) =>
+      browser.send('POST', 'auth/sign-in', { email, password: 'guess' }, { 'x-forwarded-for': from });
+    for (let tries = 0; tries < 5; tries += 1) {
+      expect((await guess(proxy, behind, '203.0.113.1')).statusCode).toBe(401);
+      expect((await guess(direct, liar, `203.0.113.${tries}`)).statusCode).toBe(401);
+    }
+    expect((await guess(proxy, behind, '203.0.113.1')).statusCode).toBe(429);
+    expect((await guess(proxy, behind, '203.0.113.2')).statusCode).toBe(401);
+    expect((await guess(direct, liar, '203.0.113.9')).statusCode).toBe(429);
+  });
+
+  test('many guesses at once gain nothing', async () => {
+    const thief = createBrowser(shared(), { address: '198.51.100.2' });
+    const email = fresh();
+    const answers = await Promise.all(Array.from({ length: 12 }, () => signIn(thief, email, 'guess')));
+    expect(answers.filter(({ statusCode }) => statusCode === 401).length).toBe(5);
+    expect(answers.filter(({ statusCode }) => statusCode === 429).length).toBe(7);
+  });
+
+  test('one address that tries many accounts is slowed down too', async () => {
+    const thief = createBrowser(shared(), { address: '2001:db8:1:2::1' });
+    const now = new Date(shared().clock.now());
+    await signIn(thief, fresh(), 'guess');
+    await shared()
+      .db.updateTable('sign_in_attempts')
+      .set({ attempts: 50, last_at: now, blocked_until: new Date(now.getTime() + 60_000) })
+      .where('key', '=', 'address 2001:db8:1:2::/64')
+      .execute();
+    const neighbour = createBrowser(shared(), { address: '2001:db8:1:2:ffff::1' });
+    expect((await signIn(neighbour, fresh(), 'guess')).statusCode).toBe(429);
+  });
+});
+
+describe('invitations', () => {
+  test('only an admin invites, the link serves once, a revoked or expired one not at all', async () => {
+    const { clock } = shared();
+    const user = await somebody();
+    const refused = await user.send('POST', 'auth/invitations', { email: fresh() });
+    expect([refused.statusCode, codeOf(refused)]).toEqual([403, 'forbidden']);
+    expect((await user.send('GET', 'auth/invitations')).statusCode).toBe(403);
+
+    const email = fresh();
+    const first = await invitation(await admin(), email);
+    const second = await invitation(await admin(), email);
+    const accept = (token: string) =>
+      createBrowser(shared()).send('POST', 'auth/sign-up/accept', { token, name: 'X', password: PASSWORD });
+    expect(codeOf(await accept(first))).toBe('invalid_link');
+    const both = await Promise.all([accept(second), accept(second)]);
+    expect(both.map(({ statusCode }) => statusCode).sort()).toEqual([201, 400]);
+    expect(
+      codeOf(await (await admin()).send('POST', 'auth/invitations', { email: email.toUpperCase() })),
+    ).toBe('account_exists');
+
+    const revoked = await invitation(await admin(), fresh());
+    const list = await (await admin()).data<{ invitationId: string }[]>('GET', 'auth/invitations');
+    await (await admin()).data('DELETE', `auth/invitations/${list[0]?.invitationId}`);
+    expect(codeOf(await accept(revoked))).toBe('invalid_link');
+
+    const late = await invitation(await admin(), fresh());
+    expect(JSON.stringify(await shared().db.selectFrom('invitations').selectAll().execute())).not.toContain(
+      late,
+    );
+    await clock.advance(7 * 24 * 3600_000);
+    expect(codeOf(await accept(late))).toBe('invalid_link');
+  });
+
+  test('without one nobody signs up', async () => {
+    const response = await createBrowser(shared()).send('POST', 'auth/sign-up', {
+      name: 'X',
+      email: fresh(),
+      password: PASSWORD,
+    });
+    expect([response.statusCode, codeOf(response)]).toEqual([403, 'sign_up_closed']);
+  });
+});
+
+test('a change of the password needs the old one, and ends every other session', async () => {
+  const email = fresh();
+  const browser = await somebody(email);
+  const other = createBrowser(shared());
+  await signIn(other, email);
+  const change = (currentPassword: string, newPassword: string) =>
+    browser.send('POST', 'auth/password/change', { currentPassword, newPassword });
+  expect(codeOf(await change('not this', 'a new password'))).toBe('wrong_password');
+  expect(codeOf(await change(PASSWORD, 'short'))).toBe('invalid_request');
+  expect((await change(PASSWORD, 'a new password')).statusCode).toBe(200);
+  expect((await other.send('GET', 'videos')).statusCode).toBe(401);
+  expect((await browser.send('GET', 'videos')).statusCode).toBe(200);
+  expect((await signIn(other, email)).statusCode).toBe(401);
+  expect((await signIn(other, email, 'a new password')).statusCode).toBe(200);
+});
+
+test('nothing of better-auth is reachable but what is registered', async () => {
+  const browser = await admin();
+  for (const [method, url] of [
+    ['POST', 'auth/sign-up/email'],
+    ['POST', 'auth/sign-in/email'],
+    ['POST', 'auth/sign-in/social'],
+    ['GET', 'auth/get-session'],
+    ['POST', 'auth/update-user'],
+    ['POST', 'auth/delete-user'],
+    ['GET', 'auth/list-sessions'],
+    ['GET', 'auth/ok'],
+    ['POST', '/api/auth/sign-in/email'],
+  ] as const)
+    expect([url, (await browser.send(method, url, method === 'GET' ? undefined : {})).statusCode]).toEqual([
+      url,
+      404,
+    ]);
+});
+
+test('acts of power are in the audit log', async () => {
+  const email = fresh();
+  const browser = await somebody(email);
+  await signIn(createBrowser(shared()), email, 'wrong');
+  await browser.data('POST', 'auth/sign-out');
+  const { id } = await shared()
+    .db.selectFrom('users')
+    .select('id')
+    .where('email', '=', email)
+    .executeTakeFirstOrThrow();
+  const rows = await shared()
+    .db.selectFrom('audit_log')
+    .select(['action', 'address', 'actor_id'])
+    .where((eb) => eb.or([eb('actor_id', '=', id), eb('subject_id', '=', id)]))
+    .orderBy('id')
+    .execute();
+  expect(rows.map(({ action }) => action)).toEqual([
+    'user.signed_up',
+    'session.started',
+    'session.refused',
+    'session.ended',
+  ]);
+  expect(new Set(rows.map(({ address }) => address))).toEqual(new Set(['192.0.2.10']));
+});
