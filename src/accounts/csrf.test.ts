@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isOwnOrigin } from './csrf.ts';
+import { isOwnOrigin, isProgram } from './csrf.ts';
 
 const PUBLIC = 'https://studio.example/base';
 
@@ -28,4 +28,14 @@ test.each([
   [{ origin: 'http://evil.example', host: 'x', 'sec-fetch-site': 'same-origin' }, undefined],
 ])('%j is not', (headers, publicUrl) => {
   expect(isOwnOrigin(headers, publicUrl)).toBe(false);
+});
+
+test.each([
+  [{ host: 'x' }, true],
+  [{ host: 'x', 'sec-fetch-mode': 'cors' }, true],
+  [{ host: 'x', cookie: 'a=b' }, false],
+  [{ host: 'x', origin: 'http://x' }, false],
+  [{ host: 'x', 'sec-fetch-site': 'cross-site' }, false],
+])('whether %j comes from a program: %s', (headers, expected) => {
+  expect(isProgram(headers)).toBe(expected);
 });

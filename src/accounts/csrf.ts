@@ -8,8 +8,14 @@ const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
  * origin. Browsers send `Origin` with every such request, and no page can forge it.
  */
 export function requireOwnOrigin(request: FastifyRequest, publicUrl: string | undefined): void {
-  if (HARMLESS.has(request.method) || isOwnOrigin(request.headers, publicUrl)) return;
+  const { method, headers } = request;
+  if (HARMLESS.has(method) || isProgram(headers) || isOwnOrigin(headers, publicUrl)) return;
   throw new AppError('foreign_origin');
+}
+
+/** No browser asks like that, and without a cookie there is nothing that a page could use. */
+export function isProgram({ origin, cookie, ...headers }: FastifyRequest['headers']): boolean {
+  return origin === undefined && headers['sec-fetch-site'] === undefined && cookie === undefined;
 }
 
 /** Behind a proxy `Host` may be an inner name: then PUBLIC_URL says what people see. */

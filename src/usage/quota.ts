@@ -39,10 +39,11 @@ export function quotaError(denials: readonly Denial[]): AppError {
   const { words, unit } = METRICS[first.metric];
   const isMoney = unit === 'USD';
   const text = (amount: number) => amountText(shownAmount(first.metric, amount), unit);
+  const plain = (amount: number) => (isMoney ? text(amount) : shownAmount(first.metric, amount));
   const left = Math.max(0, first.hard - first.used);
   const reset = first.resetsAt === null ? '' : ` It starts anew at ${inUtc(first.resetsAt)}.`;
   return new AppError(isMoney ? 'budget_exceeded' : 'quota_exceeded', {
-    message: `The ${words} of this ${first.scope} has ${text(left)} of ${text(first.hard)} left; this asks for ${text(first.asked)}.${reset}`,
+    message: `The ${words} of this ${first.scope} has ${plain(left)} of ${text(first.hard)} left; this asks for ${text(first.asked)}.${reset}`,
     details: { exceeded: denials.map(viewDenial) },
   });
 }
