@@ -1,9 +1,12 @@
+import { totalmem } from 'node:os';
 import type { Endpoint } from './embedded-places.ts';
 import { SOCKET_PORT } from './embedded-places.ts';
 
 /** Server settings for one small application on a machine it shares; durability stays complete. */
 const SETTINGS = {
-  shared_buffers: '32MB',
+  shared_buffers: `${sharedBuffersMb(totalmem())}MB`,
+  // A search notes hundreds of thousands of places before it looks at them; noted less exactly, it looks at far more.
+  work_mem: '16MB',
   max_connections: '50',
   // One writer at a time per file is plenty here, and worker processes cost memory.
   io_method: 'sync',
@@ -24,6 +27,12 @@ const SETTINGS = {
   log_error_verbosity: 'terse',
   log_checkpoints: 'off',
 } as const;
+
+/** A sixty-fourth of the machine, from 32 to 256 MB. It is taken page by page: a small library never needs most of it. */
+export function sharedBuffersMb(memoryBytes: number): number {
+  const share = Math.floor(memoryBytes / 64 / 1024 ** 2);
+  return Math.min(256, Math.max(32, share));
+}
 
 /** Command-line arguments for the postmaster. `overrides` are settings by their PostgreSQL names. */
 export function serverArguments(
