@@ -13,7 +13,7 @@ export interface LedgerProblem {
 }
 
 /** Each query names what breaks its rule, one text a row. */
-const RULES: Readonly<Record<string, string>> = {
+export const LEDGER_RULES: Readonly<Record<string, string>> = {
   'every account is the sum of its entries': `
     select coalesce(sums.account, balances.account) as what
     from (
@@ -73,7 +73,7 @@ export async function checkLedger(db: Kysely<DB>): Promise<LedgerResult> {
     .setIsolationLevel('repeatable read')
     .execute(async (tx) => {
       const problems: LedgerProblem[] = [];
-      for (const [rule, query] of Object.entries(RULES)) {
+      for (const [rule, query] of Object.entries(LEDGER_RULES)) {
         const { rows } = await sql<{ what: string }>`${sql.raw(query)}`.execute(tx);
         if (rows.length === 0) continue;
         problems.push({ rule, count: rows.length, found: rows.slice(0, SHOWN).map(({ what }) => what) });

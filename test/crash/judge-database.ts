@@ -1,3 +1,4 @@
+import { LEDGER_RULES } from '../../src/usage/ledger-check.repository.ts';
 import type { Window } from './database.ts';
 
 const CONTRADICTIONS = `
@@ -26,5 +27,11 @@ const CONTRADICTIONS = `
 
 /** Rows that contradict each other, in words. */
 export async function contradictions(window: Window): Promise<string[]> {
-  return (await window.query<{ problem: string }>(CONTRADICTIONS)).map(({ problem }) => problem);
+  const found = (await window.query<{ problem: string }>(CONTRADICTIONS)).map(({ problem }) => problem);
+  // The books to the micro-dollar, and what is counted against quotas and in reports.
+  for (const [rule, query] of Object.entries(LEDGER_RULES)) {
+    for (const { what } of await window.query<{ what: string }>(query))
+      found.push(`${what}: not so: ${rule}`);
+  }
+  return found;
 }
