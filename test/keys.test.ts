@@ -198,9 +198,9 @@ test('when the notice is lost, a revoked key is refused after a second', async (
   const made = await makeKey(await user('unnoticed'));
   const ask = async () => (await holder(app, made.key)('GET', LIST)).statusCode;
   expect(await ask()).toBe(200);
-  await sql`alter table api_keys disable trigger api_keys_changed`.execute(db);
+  await sql`alter table api_keys disable trigger api_keys_credentials`.execute(db);
   await db.updateTable('api_keys').set({ revoked_at: new Date() }).where('id', '=', made.id).execute();
-  await sql`alter table api_keys enable trigger api_keys_changed`.execute(db);
+  await sql`alter table api_keys enable trigger api_keys_credentials`.execute(db);
   await clock.advance(999);
   expect(await ask()).toBe(200);
   await clock.advance(1);
