@@ -234,11 +234,14 @@ create trigger jobs_usage_ended after update of finished_at on jobs for each row
   when (old.finished_at is null and new.finished_at is not null and new.imported_at is null)
   execute function usage_note_ended();
 
--- Money comes from the ledger alone. The few rows of a statement find their jobs by key, whatever is cached or known of
--- the sizes of tables.
-create function usage_note_entries() returns trigger language plpgsql
-set enable_hashjoin to off set enable_mergejoin to off set enable_seqscan to off as $$
+-- Money comes from the ledger alone. The few rows of a statement find their jobs one by one, by key: LIMIT keeps the planner
+-- from joining whole tables.
+create function usage_note_entries() returns trigger language plpgsql as $$
 begin
+  -- Most statements make videos that cost nothing, or end them.
+  if not exists (select from entries) then
+    return null;
+  end if;
   insert into usage_deltas (at, owner_id, user_id, api_key_id, batch_id, connection, model, held_micros, charged_micros,
     corrected_micros)
   select usage_slot(coalesce(hold.created_at, entry.created_at)), entry.owner_id, jobs.user_id,
@@ -250,8 +253,11 @@ begin
     sum(case when entry.kind <> 'correction' then 0 when entry.debit like 'spent/%' then entry.amount_micros
       else -entry.amount_micros end)
   from entries as entry
-  left join jobs on jobs.id = entry.job_id
-  left join ledger as hold on entry.kind = 'release' and hold.job_id = entry.job_id and hold.kind = 'hold'
+  left join lateral (select user_id from jobs where id = entry.job_id limit 1) as jobs on true
+  left join lateral (
+    select id, created_at, api_key_id from ledger
+    where job_id = entry.job_id and kind = 'hold' and entry.kind = 'release' limit 1
+  ) as hold on true
   group by 1, 2, 3, 4, 5, 6, 7;
   return null;
 end $$;
