@@ -80,7 +80,7 @@ async function connectTo(upstream: Upstream, folder: string, options: PollingCas
     baseUrl: upstream.address,
     dialect: options.lists ? 'generic' : 'litellm',
     maxRunning: options.jobs,
-    models: [{ id: 'simulator', seconds: [1], sizes: ['64x64'] }],
+    models: [{ id: 'simulator', seconds: [1], sizes: ['64x64'], pricePerSecondUsd: 0 }],
   };
   await writeFile(file, JSON.stringify({ connections: [connection] }));
   return { PROVIDERS_FILE: file, SIMULATOR: 'false' };
