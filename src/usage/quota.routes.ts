@@ -26,7 +26,7 @@ export interface QuotaRoutesOptions {
   quotaZone: string;
 }
 
-const UNLESS_PERIOD_IS_OVER =
+const WHAT_COUNTS =
   'What a video is expected to cost counts from its creation; what it came to counts instead once it has ended. What ' +
   'brought no video and cost nothing is given back.';
 
@@ -39,7 +39,7 @@ export function registerQuotaRoute(server: Server, { db, clock, quotaZone }: Quo
         tags: ['Usage'],
         operationId: 'getQuota',
         summary: 'What you have used, and what is left',
-        description: `Of you as a person, of the team and of the key this is asked with; whichever ends first counts. ${UNLESS_PERIOD_IS_OVER}`,
+        description: `Of you as a person, of the team and of the key this is asked with; whichever ends first counts. ${WHAT_COUNTS}`,
         security: KEY_REQUIRED,
         response: {
           200: Success(Type.Object({ timeZone: Type.String(), uses: Type.Array(UseSchema) })),
