@@ -113,20 +113,6 @@ export async function findSuccessor(tx: Transaction<DB>, id: string): Promise<st
   return row?.id;
 }
 
-export async function findTeamRole(
-  db: Kysely<DB>,
-  teamId: string,
-  userId: string,
-): Promise<'owner' | 'admin' | 'member' | undefined> {
-  const row = await db
-    .selectFrom('team_members')
-    .select('role')
-    .where('team_id', '=', teamId)
-    .where('user_id', '=', userId)
-    .executeTakeFirst();
-  return row?.role;
-}
-
 /**
  * What keys have spent: charges with their corrections, and what is held for videos that have not ended. Keys of one line
  * of rotations count as one.

@@ -8,6 +8,7 @@ import type { DB } from '../database/schema.ts';
 import { appendAudit } from './audit.repository.ts';
 import { checkWish, effectiveWish, type KeyWish, type Means, meansOf, reachOf } from './keys-power.ts';
 import * as keys from './keys.repository.ts';
+import { findRole } from './teams.repository.ts';
 import type { KeyRow } from './keys.repository.ts';
 import type { Principal } from './principal.ts';
 
@@ -220,7 +221,7 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
     const isBound = caller.keyId !== null && caller.ownerId !== caller.userId;
     const isReached = !isBound || caller.ownerId === ownerId;
     if (isReached && ownerId === caller.userId) return ownerId;
-    const role = isReached ? await keys.findTeamRole(db, ownerId, caller.userId) : undefined;
+    const role = isReached ? await findRole(db, ownerId, caller.userId) : undefined;
     if (role === undefined)
       throw new AppError('not_found', { message: 'There is no such team.', param: 'teamId' });
     if (role === 'member') {
