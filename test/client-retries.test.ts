@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import OpenAI from 'openai';
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestApp, SMALL, type TestApp } from './create-test-app.ts';
@@ -49,6 +50,31 @@ test('a hundred at once with one key make one job', async () => {
   expect(new Set(answers.map((answer) => answer.body)).size).toBe(1);
   expect(answers.filter((answer) => answer.headers['idempotent-replayed'] === undefined)).toHaveLength(1);
   expect(await countJobs(app)).toBe(1);
+});
+
+test('whatever comes at once gets its own answer: without a key, with one, with one that another request has', async () => {
+  const app = await createTestApp();
+  const requests = Array.from({ length: 60 }, (_, n) => {
+    const headers = n % 3 === 0 ? {} : { 'idempotency-key': n % 3 === 1 ? `own-${n}` : `shared-${n % 4}` };
+    return { headers, payload: { ...SMALL, prompt: n % 3 === 2 ? `shared, ${n % 8}` : `own, ${n}` } };
+  });
+  const answers = await Promise.all(
+    requests.map(({ payload, headers }) => create(app, '/api/v1/videos', payload, headers)),
+  );
+  const shared = answers.filter((_, n) => n % 3 === 2);
+  expect(answers.filter((_, n) => n % 3 !== 2).map(({ statusCode }) => statusCode)).toEqual(
+    Array(40).fill(201),
+  );
+  // Each of the four keys stands for one of its two bodies, and for one job.
+  expect(new Set(shared.filter(({ statusCode }) => statusCode === 201).map(({ body }) => body)).size).toBe(4);
+  expect(new Set(shared.map(({ statusCode }) => statusCode))).toEqual(new Set([201, 422]));
+  expect(await countJobs(app)).toBe(44);
+  const { rows } = await sql<{ id: string; prompt: string }>`select id, prompt from jobs`.execute(app.db);
+  const prompts = new Map(rows.map(({ id, prompt }) => [id, prompt]));
+  answers.forEach(({ statusCode, json }, n) => {
+    if (statusCode === 201)
+      expect(prompts.get(json<{ data: { jobId: string } }>().data.jobId)).toBe(requests[n]?.payload.prompt);
+  });
 });
 
 test('keys are kept for a day, belong to their owner, and a refused request uses none up', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { insertJobs } from '../src/jobs/jobs.repository.ts';
+import { insertJobs } from '../src/jobs/insert-jobs.repository.ts';
 import { type Derivation, placeUnder } from '../src/jobs/derivation.ts';
 import type { Job } from '../src/jobs/job.ts';
 import { newJob } from '../src/jobs/new-job.ts';
@@ -62,7 +62,7 @@ async function family(app: TestApp) {
   const c = job(owner, 'a red boat at sea', a, 'edit', 4);
   const d = job(owner, 'a blue boat on a lake', b, 'extend', 8);
   const e = job(owner, 'a red boat at sea', c, 'retry', 16);
-  await insertJobs(app.db, [a, b, c, d, e], 'UTC');
+  await insertJobs(app.db, [{ jobs: [a, b, c, d, e] }], 'UTC');
   return { a, b, c, d, e };
 }
 
@@ -155,7 +155,7 @@ test("nobody sees anything of another owner's tree", async () => {
   const { a, d } = await family(app);
   const stranger = await app.user();
   const theirs = job(await ownerOf(app, stranger), 'theirs', a);
-  await insertJobs(app.db, [theirs], 'UTC');
+  await insertJobs(app.db, [{ jobs: [theirs] }], 'UTC');
   for (const id of [d.id, 'video_x']) {
     expect((await stranger.request('GET', `/api/v1/videos/${id}/lineage`)).statusCode).toBe(404);
   }
@@ -171,7 +171,7 @@ test('of a large tree the nearest thousand are shown, and all are counted', asyn
   const root = job(owner, 'root');
   const children = Array.from({ length: 1200 }, (_, index) => job(owner, `child ${index}`, root));
   const grandchild = job(owner, 'grandchild', children[1100]);
-  await insertJobs(app.db, [root, ...children, grandchild], 'UTC');
+  await insertJobs(app.db, [{ jobs: [root, ...children, grandchild] }], 'UTC');
   const view = await lineageOf(app.admin, grandchild.id);
   expect(view).toMatchObject({ truncated: true, total: { videos: 1202, costUsd: 1202 } });
   expect(view.nodes).toHaveLength(1000);
@@ -187,7 +187,7 @@ test('many very long prompts are compared as far as the measure goes, the neares
   const long = (word: string) => `${word} `.repeat(30_000 / (word.length + 1));
   const root = job(owner, long('boat'));
   const children = Array.from({ length: 20 }, (_, index) => job(owner, long(`boat${index}`), root));
-  await insertJobs(app.db, [root, ...children], 'UTC');
+  await insertJobs(app.db, [{ jobs: [root, ...children] }], 'UTC');
   const last = children[19] ?? root;
   const view = await lineageOf(app.admin, last.id);
   const diffs = view.nodes.filter((each) => !each.deleted && each.promptDiff !== null);

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
+import { gather } from '../core/gather.ts';
 import { asObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
 import { denialsIn } from '../usage/meters.repository.ts';
@@ -9,7 +10,7 @@ import type { ClientRetry } from './client-retry.ts';
 import { findAnswer, findByFingerprint, lockFingerprint } from './client-retry.repository.ts';
 import type { EngineParts } from './engine.ts';
 import type { Job } from './job.ts';
-import { insertJobs, type KeyClaim } from './jobs.repository.ts';
+import { type Insertion, insertJobs, type KeyClaim } from './insert-jobs.repository.ts';
 
 /** What a creating request comes to: jobs that are created together or not at all, and the answer. */
 export interface Draft {
@@ -37,10 +38,14 @@ export interface Created {
   replayed: boolean;
 }
 
+/** The class of SQLSTATEs of broken constraints. */
+const VIOLATIONS = '23';
 /** How long a key stands for its first answer. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60_000;
 /** A retry without a key is taken for one of a request that came at most this long before. */
 const RETRY_WINDOW_MS = 5 * 60_000;
+/** How many creating requests share one statement: enough to share its cost, few enough not to wait for it. */
+const MOST_TOGETHER = 50;
 
 /**
  * Creates what a request asks for, or finds what that very request created before. Throws what the draft throws, and
@@ -59,16 +64,24 @@ export function createCreate(
   /** Requests being worked on here: a retry that overtakes its predecessor waits for it. */
   const underway = new Map<string, Promise<Created>>();
 
+  // Those of one key are counted in one row, which they would otherwise wait for one by one, each as long as the disk takes.
+  const insertTogether = gather<Insertion, boolean>({
+    laneOf: ({ jobs: [job] }) => JSON.stringify([job?.owner_id, job?.user_id, job?.api_key_id]),
+    run: (insertions) => insertJobs(db, insertions, quotaZone),
+    refuses: isRefusal,
+    most: MOST_TOGETHER,
+  });
+
   /** False when the key of the claim was taken. */
-  async function insert(draft: Draft, claim?: KeyClaim): Promise<boolean> {
-    const { before } = draft;
-    if (!before) return insertJobs(db, draft.jobs, quotaZone, claim);
+  async function insert({ jobs, before }: Draft, claim?: KeyClaim): Promise<boolean> {
+    if (!before) return insertTogether({ jobs, claim });
     return db
       .transaction()
       .execute(async (tx) => {
         await before(tx);
+        const [isInserted] = await insertJobs(tx, [{ jobs, claim }], quotaZone);
         // Rolls back what came before: the key stands for something else.
-        if (!(await insertJobs(tx, draft.jobs, quotaZone, claim))) throw new KeyTaken();
+        if (!isInserted) throw new KeyTaken();
         return true;
       })
       .catch((error: unknown) => {
@@ -113,7 +126,7 @@ export function createCreate(
       const former = await findByFingerprint(tx, fingerprint, retriesSince());
       if (former) return { ...again(former), replayed: true };
       await draft.before?.(tx);
-      await insertJobs(tx, draft.jobs, quotaZone);
+      await insertJobs(tx, [{ jobs: draft.jobs }], quotaZone);
       return { id: draft.id, body: draft.body, replayed: false };
     });
     if (!created.replayed) parts.onCreated();
@@ -161,6 +174,13 @@ export function createCreate(
 }
 
 class KeyTaken extends Error {}
+
+/** What one request can bring about for all that share its statement, of which then nothing has happened. */
+function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  const isViolation = typeof code === 'string' && code.startsWith(VIOLATIONS);
+  return isViolation || denialsIn(error) !== undefined;
+}
 
 /** What only the statement itself finds out: a quota that does not suffice, an asset that was deleted meanwhile. */
 function inOurWords(error: unknown): never {
