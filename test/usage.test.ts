@@ -160,6 +160,32 @@ test('pages follow one another, and the total is that of all of them', async () 
   expect(beyond.pagination).toMatchObject({ total: 3, totalPages: 2 });
 });
 
+test('pages of days and people, from sums and lines, make the whole report', async () => {
+  const { user, admin, clock, db } = app();
+  const people = [await user('long-1'), await user('long-2'), await user('long-3')];
+  const from = new Date(clock.now() + 24 * 3600_000).toISOString().slice(0, 10);
+  await clock.advance(24 * 3600_000);
+  for (let day = 0; day < 4; day += 1) {
+    for (const me of people.slice(day % 2)) await me.create(BODY);
+    if (day === 2) await foldUsage(db);
+    await clock.advance(24 * 3600_000);
+  }
+  const read = (query: string) => report(admin, `from=${from}&${query}`, '/api/v1/admin/usage');
+  for (const groupBy of ['day,user', 'key,day', 'day,team', 'user,month']) {
+    const whole = await read(`groupBy=${groupBy}`);
+    const paged = [];
+    for (let page = 1; page <= whole.groups.length + 1; page += 1) {
+      const { groups, total, pagination } = await read(`groupBy=${groupBy}&limit=1&page=${page}`);
+      paged.push(...groups);
+      expect([total, pagination.total]).toEqual([whole.total, whole.groups.length]);
+    }
+    expect(paged).toEqual(whole.groups);
+    expect(whole.total.jobs.created).toBe(10);
+  }
+  expect((await read('groupBy=day,user')).groups.map(({ jobs }) => jobs.created)).toEqual(Array(10).fill(1));
+  expect((await read('groupBy=day,team')).groups.map(({ jobs }) => jobs.created)).toEqual([3, 2, 3, 2]);
+});
+
 test('a table has every group, and no cell that a spreadsheet would run', async () => {
   const { user, db } = app();
   const me = await user('tables');

@@ -65,8 +65,8 @@ export function readReport(wishes: ReportWishes, filter: ReportFilter, now: numb
   };
 }
 
-export function isByTime(groupBy: readonly Grouping[]): boolean {
-  return groupBy.some((grouping) => grouping === 'day' || grouping === 'month');
+export function isTime(grouping: Grouping): boolean {
+  return grouping === 'day' || grouping === 'month';
 }
 
 function readGroupings(text: string): Grouping[] {
