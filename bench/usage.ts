@@ -26,10 +26,14 @@ const GROUPED = [
   'day,model',
   'day,user',
   'day,key',
+  'day,team',
   'month,provider',
   'user,model',
   'batch,model',
+  'batch,user',
+  'batch,key',
   'day,batch',
+  'month,key',
 ];
 
 /** Every entry that the jobs would have made. */
