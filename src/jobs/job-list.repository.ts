@@ -140,13 +140,11 @@ async function readPage(
     .orderBy('id', page.order)
     .limit(page.limit + 1)
     .offset(page.cursor === undefined ? page.offset : 0);
-  return db
-    .selectFrom('jobs')
-    .selectAll()
-    .where('id', 'in', ids)
-    .orderBy(column, page.order)
-    .orderBy('id', page.order)
-    .execute();
+  // Found first and read afterwards, each by its id: in one query, an index of all jobs in this order looks inviting.
+  const { rows } = await sql<Job>`
+    select jobs.* from unnest(array(${ids})) with ordinality as found (id, place) join jobs on jobs.id = found.id
+    order by found.place`.execute(db);
+  return rows;
 }
 
 /** Narrows to what has a place in the order, and to what comes behind the cursor. */
