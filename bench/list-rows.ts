@@ -5,14 +5,15 @@ export const OWNERS = { big: 'usr_big', middle: 'usr_middle', small: 'usr_small'
 
 /**
  * Jobs over two years, made by the database itself: deterministic, and true to every CHECK. The big owner has 60 %,
- * the middle one 25 %, the small one 1 % and five hundred others the rest.
+ * the middle one 25 %, the small one 1 % and five hundred others the rest. The big one makes a third of its videos in batches,
+ * each of one key.
  */
 const FILL = `
 insert into jobs (id, owner_id, user_id, api_key_id, batch_id, name, status, stage, progress, priority, model, connection, prompt, seconds,
   width, height, plan, tags, metadata, due_at, tries, error_code, error_message, error_retryable, cancel_outcome,
   estimated_micros, charged_micros, result, created_at, updated_at, started_at, finished_at, batch_index, collection_id,
   starred, pinned, deleted_at, trashed_at, parent_id, root_id, depth, derivation, derived)
-select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, owner, 'key_' || owner || '_' || n % 3, batch, name, status,
+select 'video_' || lpad(to_hex(n), 12, '0') || md5(n::text)::char(20), owner, owner, 'key_' || owner || '_' || case when batch is null then n else n / 50 end % 3, batch, name, status,
   case status when 'pending' then 'queued' when 'processing' then 'rendering' else 'finished' end,
   case status when 'completed' then 100 when 'processing' then 40 else 0 end,
   case when r6 < 0.02 then 1 when r6 < 0.07 then -1 else 0 end,
@@ -46,7 +47,7 @@ from (
     case when r3 < 0.70 then 'sora-2' when r3 < 0.90 then 'sora-2-pro' when r3 < 0.99 then 'veo-3.1-fast'
       else 'simulator' end as model,
     case when r3 < 0.90 then 'openai' when r3 < 0.99 then 'google' else 'simulator' end as connection,
-    case when r4 < 0.20 then 'batch_' || n / 50 end as batch,
+    case when r1 < 0.60 and r4 < 0.3333 then 'batch_' || n / 50 end as batch,
     case when r5 < 0.10 then 'Scene ' || n % 1000 end as name,
     case when r4 < 0.30 then array['draft'] when r4 < 0.40 then array['draft', 'client-' || n % 200]
       when r4 < 0.401 then array['rare', 'keep'] else '{}' end as tags,
