@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { JwtConfig } from './accounts/jwt.ts';
+import type { SignInProviderOptions } from './accounts/sign-in-providers.ts';
 import { Secret } from './core/secret.ts';
 import type { WhenUnconfirmed } from './providers/catalog.ts';
 import type { DialectName } from './providers/openai-videos/dialects.ts';
@@ -9,6 +10,7 @@ import type { FaultRates } from './providers/simulator/faults.ts';
 import { readProvidersFile, type FileModel } from './providers-file.ts';
 import type { RetentionRules } from './retention/rules.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { readSignInProviders } from './sign-in-config.ts';
 import type { StorageConfig } from './storage/open-storage.ts';
 import { readStorageConfig } from './storage-config.ts';
 
@@ -40,7 +42,8 @@ export interface Config {
     signUp: Settings['SIGN_UP'];
     secret: Secret | undefined;
     mail: { smtpUrl: Secret | undefined; from: string };
-    oidc: { issuer: string; clientId: string; clientSecret: Secret | undefined; name: string } | undefined;
+    /** With whose accounts one can sign in, beside passwords. */
+    providers: SignInProviderOptions[];
   };
   simulator: { enabled: boolean; speed: number; faults: FaultRates; maxRunning: number };
   connections: ConnectionConfig[];
@@ -122,11 +125,7 @@ export function loadConfig(env: Environment): Config {
   }
   if (settings.JOB_GIVE_UP < settings.JOB_DEADLINE)
     problems.push('JOB_GIVE_UP must not be shorter than JOB_DEADLINE.');
-  if (settings.OIDC_ISSUER !== undefined) {
-    if (settings.OIDC_CLIENT_ID === undefined) problems.push('OIDC_ISSUER needs OIDC_CLIENT_ID.');
-    if (settings.PUBLIC_URL === undefined)
-      problems.push('OIDC_ISSUER needs PUBLIC_URL: the address that the issuer sends people back to.');
-  }
+  const signInProviders = readSignInProviders(settings, problems);
   const storage = readStorageConfig(settings, problems);
   const simulator = settings.SIMULATOR ?? true;
   if (!simulator && connections.length === 0) {
@@ -161,7 +160,7 @@ export function loadConfig(env: Environment): Config {
       signUp: settings.SIGN_UP,
       secret: settings.AUTH_SECRET,
       mail: { smtpUrl: settings.SMTP_URL, from: settings.MAIL_FROM },
-      oidc: readOidc(settings),
+      providers: signInProviders,
     },
     simulator: {
       enabled: simulator,
@@ -229,12 +228,6 @@ function readJwt(settings: Settings, problems: string[]): JwtConfig | undefined 
     return undefined;
   }
   return { issuer, jwksUrl, audience, adminClaim: settings.JWT_ADMIN_CLAIM };
-}
-
-function readOidc(settings: Settings): Config['accounts']['oidc'] {
-  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = settings;
-  if (issuer === undefined || clientId === undefined) return undefined;
-  return { issuer, clientId, clientSecret: settings.OIDC_CLIENT_SECRET, name: settings.OIDC_NAME };
 }
 
 function openAiConnection(settings: Settings): ConnectionConfig[] {

@@ -34,6 +34,8 @@ beforeAll(async () => {
     OIDC_CLIENT_ID: 'studio',
     OIDC_CLIENT_SECRET: 'client-secret',
     OIDC_NAME: 'Acme',
+    GOOGLE_CLIENT_ID: 'studio-at-google',
+    GOOGLE_CLIENT_SECRET: 'google-secret',
   };
   studio = await createTestApp(env, (clean) => (cleanUp = clean));
   admin = await firstAdmin(studio);
@@ -54,7 +56,7 @@ async function goThrough(
   who: Record<string, unknown>,
   change = (url: URL) => url,
 ): Promise<URL> {
-  const { url } = await browser.data<{ url: string }>('POST', 'auth/sign-in/oidc', {
+  const { url } = await browser.data<{ url: string }>('POST', 'auth/sign-in/provider', {
     provider: 'oidc',
     returnTo: '/library?tab=1',
   });
@@ -169,7 +171,7 @@ test.each([['https://evil.example/'], ['//evil.example'], ['/\\evil.example'], [
   'after signing in nobody is sent to %s',
   async (returnTo) => {
     const body = { provider: 'oidc', returnTo };
-    const response = await createBrowser(studio).send('POST', 'auth/sign-in/oidc', body);
+    const response = await createBrowser(studio).send('POST', 'auth/sign-in/provider', body);
     expect([response.statusCode, codeOf(response)]).toEqual([400, 'invalid_request']);
   },
 );
@@ -179,8 +181,9 @@ test('what is offered is what is set', async () => {
   expect(await browser.data('GET', 'auth/providers')).toEqual([
     { provider: 'password', name: 'Password', kind: 'password' },
     { provider: 'oidc', name: 'Acme', kind: 'oidc' },
+    { provider: 'google', name: 'Google', kind: 'oidc' },
   ]);
-  const other = await browser.send('POST', 'auth/sign-in/oidc', { provider: 'github' });
+  const other = await browser.send('POST', 'auth/sign-in/provider', { provider: 'github' });
   expect(codeOf(other)).toBe('sign_in_provider_not_found');
   expect((await browser.send('GET', 'auth/callback/github')).statusCode).toBe(404);
   // Somebody with no password cannot sign in with one.

@@ -14,7 +14,7 @@ const PUBLIC: readonly (string | RegExp)[] = [
   '/openapi.json',
   /^\/docs(\/|$)/,
   // Signing in and up: whoever asks has no credential yet.
-  /^\/api\/v1\/auth\/(session|first-admin|sign-up(\/accept)?|sign-in(\/oidc)?|sign-out|providers|callback\/:provider)$/,
+  /^\/api\/v1\/auth\/(session|first-admin|sign-up(\/accept)?|sign-in(\/provider)?|sign-out|providers|callback\/:provider)$/,
   /^\/api\/v1\/auth\/password\/(forgot|reset)$/,
 ];
 

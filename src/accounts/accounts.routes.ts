@@ -3,7 +3,7 @@ import type { Accounts } from './accounts.ts';
 import { registerAuthRoutes } from './auth.routes.ts';
 import type { Authenticate } from './authenticate.ts';
 import { registerInvitationRoutes } from './invitations.routes.ts';
-import { registerOidcRoutes } from './oidc.routes.ts';
+import { registerProviderRoutes } from './provider.routes.ts';
 import { registerOwnSessionRoutes } from './own-sessions.routes.ts';
 import { registerTeamInvitationRoutes } from './team-invitations.routes.ts';
 import { registerTeamRoutes } from './teams.routes.ts';
@@ -14,7 +14,7 @@ export function registerOpenAccountRoutes(
   parts: { accounts: Accounts; authenticate: Authenticate },
 ): void {
   registerAuthRoutes(server, parts);
-  registerOidcRoutes(server, parts);
+  registerProviderRoutes(server, parts);
 }
 
 /** What needs a caller, under `/api/v1`, on a server that knows its callers. */

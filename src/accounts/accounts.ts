@@ -8,9 +8,9 @@ import type { DB } from '../database/schema.ts';
 import { appendAudit } from './audit.repository.ts';
 import { type Auth, createAuth } from './auth.ts';
 import { createMailer, type Mailer } from './mail.ts';
-import type { OidcOptions } from './oidc.ts';
 import { isEnabled } from './people.repository.ts';
 import { createSessions, type Sessions } from './sessions.ts';
+import type { SignInProviderOptions } from './sign-in-providers.ts';
 import { admitStranger, welcomeStranger } from './sign-up.ts';
 import { createThrottle, type Throttle } from './throttle.ts';
 
@@ -24,7 +24,7 @@ export interface AccountsOptions {
   secret: Secret;
   signUp: SignUpMode;
   mail: { smtpUrl: Secret | undefined; from: string };
-  oidc: OidcOptions | undefined;
+  providers: readonly SignInProviderOptions[];
   publicUrl: string | undefined;
   /** What links begin with where no PUBLIC_URL is set. */
   localUrl: string;
@@ -40,7 +40,7 @@ export interface Accounts {
   throttle: Throttle;
   mailer: Mailer;
   signUp: SignUpMode;
-  oidc: { name: string } | undefined;
+  providers: readonly Pick<SignInProviderOptions, 'id' | 'name' | 'kind'>[];
   publicUrl: string | undefined;
   /** What links begin with, without a slash at the end. */
   baseUrl: string;
@@ -52,7 +52,7 @@ export interface Accounts {
 }
 
 export async function createAccounts(options: AccountsOptions): Promise<Accounts> {
-  const { db, clock, log, outbound, secret, signUp, oidc, publicUrl } = options;
+  const { db, clock, log, outbound, secret, signUp, providers, publicUrl } = options;
   const baseUrl = (publicUrl ?? options.localUrl).replace(/\/+$/, '');
   const mailer = createMailer({ ...options.mail, log });
   const now = () => new Date(clock.now());
@@ -63,10 +63,10 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     outbound,
     secret,
     baseUrl,
-    oidc,
+    providers,
     hooks: {
       admitStranger: (person) => admitStranger({ db, signUp }, person, now()),
-      onStranger: (user) => welcomeStranger(db, user, now()),
+      onStranger: (user, via) => welcomeStranger(db, user, via, now()),
       isEnabled: (userId) => isEnabled(db, userId),
       onSession: async ({ id, userId, via, address }) =>
         appendAudit(
@@ -98,7 +98,7 @@ export async function createAccounts(options: AccountsOptions): Promise<Accounts
     throttle: createThrottle({ db, clock }),
     mailer,
     signUp,
-    oidc: oidc && { name: oidc.name },
+    providers,
     publicUrl,
     baseUrl,
     afterwards(work) {

@@ -54,7 +54,7 @@ export const SignInBody = Type.Object(
   },
   strict,
 );
-export const OidcBody = Type.Object(
+export const ProviderBody = Type.Object(
   {
     provider: Type.String({ maxLength: 50 }),
     returnTo: Type.Optional(
@@ -126,7 +126,7 @@ export const SessionSchema = Type.Object(
 export const ProviderSchema = Type.Object({
   provider: Type.String(),
   name: Type.String(),
-  kind: Type.Union([Type.Literal('password'), Type.Literal('oidc')]),
+  kind: Type.Union([Type.Literal('password'), Type.Literal('oidc'), Type.Literal('github')]),
 });
 export const InvitationSchema = Type.Object(
   { invitationId: Type.String(), email: Type.String(), expiresAt: Time },

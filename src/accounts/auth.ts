@@ -1,5 +1,6 @@
 import { APIError } from 'better-auth/api';
 import { betterAuth, type BetterAuthOptions } from 'better-auth';
+import type { GenericEndpointContext } from 'better-auth';
 import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { type IdPrefix, newId } from '../core/ids.ts';
@@ -8,7 +9,7 @@ import type { Outbound } from '../core/outbound.ts';
 import type { Secret } from '../core/secret.ts';
 import type { DB } from '../database/schema.ts';
 import { createAuthAdapter } from './auth-adapter.ts';
-import { createOidcProvider, type OidcOptions } from './oidc.ts';
+import { createSignInProvider, type SignInProviderOptions } from './sign-in-providers.ts';
 
 /** The header in which better-auth is told where a request comes from; what clients send under this name is not passed on. */
 export const ADDRESS_HEADER = 'x-sora-address';
@@ -21,13 +22,14 @@ const RESET_SECONDS = 3600;
 export interface AuthHooks {
   /** Called before an issuer's person becomes a user. Throws when they may not. */
   admitStranger(person: { email: string; emailVerified: boolean }): Promise<void>;
-  onStranger(user: { id: string; email: string }): Promise<void>;
+  onStranger(user: { id: string; email: string }, via: string): Promise<void>;
   /** Whether this person may have sessions. */
   isEnabled(userId: string): Promise<boolean>;
   onSession(session: {
     id: string;
     userId: string;
-    via: 'password' | 'oidc';
+    /** `password`, or the id of a provider. */
+    via: string;
     address: string | null;
   }): Promise<void>;
   sendReset(user: { id: string; email: string }, token: string): Promise<void>;
@@ -41,7 +43,7 @@ export interface AuthParts {
   outbound: Outbound;
   secret: Secret;
   baseUrl: string;
-  oidc: OidcOptions | undefined;
+  providers: readonly SignInProviderOptions[];
   hooks: AuthHooks;
 }
 
@@ -62,7 +64,7 @@ export async function createAuth(parts: AuthParts) {
 
 export type Auth = Awaited<ReturnType<typeof createAuth>>;
 
-function authOptions({ clock, log, outbound, secret, baseUrl, oidc, hooks }: AuthParts) {
+function authOptions({ clock, log, outbound, secret, baseUrl, providers, hooks }: AuthParts) {
   return {
     appName: 'Sora Studio',
     // With its path: else a PUBLIC_URL that has one of its own would be taken for the whole.
@@ -132,7 +134,7 @@ function authOptions({ clock, log, outbound, secret, baseUrl, oidc, hooks }: Aut
       user: {
         create: {
           before: (user) => hooks.admitStranger(user),
-          after: (user) => hooks.onStranger(user),
+          after: (user, context) => hooks.onStranger(user, wayOf(context)),
         },
       },
       account: {
@@ -152,21 +154,27 @@ function authOptions({ clock, log, outbound, secret, baseUrl, oidc, hooks }: Aut
               throw new APIError('FORBIDDEN', { code: 'account_disabled' });
           },
           after: ({ id, userId, ipAddress }, context) => {
-            const via = context?.path?.startsWith('/callback') ? 'oidc' : 'password';
-            return hooks.onSession({ id, userId, via, address: ipAddress ?? null });
+            return hooks.onSession({ id, userId, via: wayOf(context), address: ipAddress ?? null });
           },
         },
       },
     },
-    plugins: oidc
-      ? [
-          {
-            id: 'sora-oidc',
-            init: () => ({
-              context: { socialProviders: [createOidcProvider(oidc, { outbound, clock, log })] },
-            }),
+    plugins: [
+      {
+        id: 'sora-providers',
+        init: () => ({
+          context: {
+            socialProviders: providers.map((provider) =>
+              createSignInProvider(provider, { outbound, clock, log }),
+            ),
           },
-        ]
-      : [],
+        }),
+      },
+    ],
   } satisfies BetterAuthOptions;
+}
+
+/** `password`, or the id of the provider whose callback it was. */
+function wayOf(context: Pick<GenericEndpointContext, 'path' | 'params'> | null): string {
+  return (context?.path?.startsWith('/callback') && context.params?.id) || 'password';
 }

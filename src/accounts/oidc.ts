@@ -1,21 +1,7 @@
-import type { OAuthProvider } from 'better-auth/oauth2';
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
-import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
-import type { Outbound } from '../core/outbound.ts';
-import type { Secret } from '../core/secret.ts';
-
-/** The one issuer's name in addresses and in the table of accounts. */
-export const OIDC_PROVIDER = 'oidc';
-
-export interface OidcOptions {
-  issuer: string;
-  clientId: string;
-  clientSecret: Secret | undefined;
-  /** What people know it as. */
-  name: string;
-}
+import { askIssuer, authorizationUrl, type IssuerRequest } from './ask-issuer.ts';
+import type { OidcOptions, ProviderParts, SignInProvider } from './sign-in-providers.ts';
 
 interface Discovery {
   issuer: string;
@@ -32,10 +18,8 @@ interface Claims {
   nonce?: string;
 }
 
-const TIMEOUT_MS = 10_000;
 /** How long what the issuer says about itself is believed, in ms. */
 const DISCOVERY_MS = 60 * 60_000;
-const MAX_ANSWER_BYTES = 1_000_000;
 /** Symmetric ones and none are left out: a signature must be the issuer's own. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 
@@ -45,37 +29,16 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
  */
 export function createOidcProvider(
   options: OidcOptions,
-  { outbound, clock, log }: { outbound: Outbound; clock: Clock; log: Log },
-): OAuthProvider<Record<string, unknown>> {
+  { outbound, clock, log }: ProviderParts,
+): SignInProvider {
   let known: { discovery: Discovery; until: number } | undefined;
 
-  async function call(url: string, form?: URLSearchParams, headers: Record<string, string> = {}) {
-    const response = await outbound(url, {
-      trust: 'configured',
-      timeoutMs: TIMEOUT_MS,
-      method: form ? 'POST' : 'GET',
-      headers: {
-        accept: 'application/json',
-        ...(form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
-        ...headers,
-      },
-      ...(form ? { body: form.toString() } : {}),
-    });
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > MAX_ANSWER_BYTES) throw new Error('the issuer answered with too much');
-      chunks.push(chunk);
-    }
-    if (response.status !== 200) throw new Error(`the issuer answered ${response.status}`);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
-  }
+  const ask = (request: IssuerRequest) => askIssuer(outbound, request);
 
   async function discover(): Promise<Discovery> {
     if (known && known.until > clock.now()) return known.discovery;
     const base = options.issuer.replace(/\/+$/, '');
-    const discovery = (await call(`${base}/.well-known/openid-configuration`)) as Discovery;
+    const discovery = (await ask({ url: `${base}/.well-known/openid-configuration` })) as Discovery;
     if (discovery.issuer.replace(/\/+$/, '') !== base)
       throw new Error('the issuer calls itself something else');
     known = { discovery, until: clock.now() + DISCOVERY_MS };
@@ -86,7 +49,7 @@ export function createOidcProvider(
     const { issuer, jwks_uri: keys } = await discover();
     const { payload } = await jwtVerify<Claims>(
       idToken,
-      createLocalJWKSet((await call(keys)) as JSONWebKeySet),
+      createLocalJWKSet((await ask({ url: keys })) as JSONWebKeySet),
       {
         issuer,
         audience: options.clientId,
@@ -99,26 +62,19 @@ export function createOidcProvider(
   }
 
   return {
-    id: OIDC_PROVIDER,
+    id: options.id,
     name: options.name,
     requiresIdTokenNonce: true,
     accountSubject: ({ profile }) => String(profile['sub'] ?? ''),
-    async createAuthorizationURL({ state, codeVerifier, redirectURI, idTokenNonce }) {
-      const url = new URL((await discover()).authorization_endpoint);
-      const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(codeVerifier));
-      const query = {
-        response_type: 'code',
+    createAuthorizationURL: async ({ state, codeVerifier, redirectURI, idTokenNonce }) =>
+      authorizationUrl((await discover()).authorization_endpoint, {
+        codeVerifier,
         client_id: options.clientId,
         redirect_uri: redirectURI,
         scope: 'openid email profile',
         state,
-        code_challenge: Buffer.from(digest).toString('base64url'),
-        code_challenge_method: 'S256',
-        ...(idTokenNonce === undefined ? {} : { nonce: idTokenNonce }),
-      };
-      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-      return url;
-    },
+        nonce: idTokenNonce,
+      }),
     async validateAuthorizationCode({ code, codeVerifier, redirectURI }) {
       const { token_endpoint: endpoint } = await discover();
       const form = new URLSearchParams({
@@ -128,7 +84,7 @@ export function createOidcProvider(
         client_id: options.clientId,
         ...(codeVerifier === undefined ? {} : { code_verifier: codeVerifier }),
       });
-      const answer = (await call(endpoint, form, basic(options))) as { id_token?: string };
+      const answer = (await ask({ url: endpoint, form, headers: basic(options) })) as { id_token?: string };
       return answer.id_token === undefined ? null : { idToken: answer.id_token };
     },
     async getUserInfo({ idToken, expectedIdTokenNonce }) {
@@ -137,10 +93,11 @@ export function createOidcProvider(
         const claims = await verify(idToken);
         const { sub, email, name } = claims;
         if (claims.nonce !== expectedIdTokenNonce || email === undefined) return null;
-        const user = { email, name: name ?? email, emailVerified: claims.email_verified === true };
+        const emailVerified = options.trustsEmails || claims.email_verified === true;
+        const user = { email, name: name ?? email, emailVerified };
         return { user, data: { sub } };
       } catch (error) {
-        log.warn({ error: errorText(error) }, 'an identity of the OIDC issuer was refused');
+        log.warn({ provider: options.id, error: errorText(error) }, 'an identity was refused');
         return null;
       }
     },

@@ -4,14 +4,17 @@ import { AppError } from '../core/errors.ts';
 import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import type { Accounts } from './accounts.ts';
-import { OidcBody, ProviderSchema } from './auth.schemas.ts';
-import { OIDC_PROVIDER } from './oidc.ts';
+import { ProviderBody, ProviderSchema } from './auth.schemas.ts';
 import { authHeaders, passCookies } from './sign-in.ts';
 
-/** `/api/v1/auth`: signing in at an OpenID Connect issuer. Register it beside the other routes of signing in. */
-export function registerOidcRoutes(server: Server, { accounts }: { accounts: Accounts }): void {
+/** `/api/v1/auth`: signing in with somebody else's account. Register it beside the other routes of signing in. */
+export function registerProviderRoutes(server: Server, { accounts }: { accounts: Accounts }): void {
   const common = { tags: ['Accounts'] };
-  const { auth, oidc, baseUrl, throttle } = accounts;
+  const { auth, providers, baseUrl, throttle } = accounts;
+
+  function checkProvider(id: string): void {
+    if (!providers.some((provider) => provider.id === id)) throw new AppError('sign_in_provider_not_found');
+  }
 
   server.get(
     '/providers',
@@ -24,31 +27,31 @@ export function registerOidcRoutes(server: Server, { accounts }: { accounts: Acc
       },
     },
     () => {
-      const data: { provider: string; name: string; kind: 'password' | 'oidc' }[] = [
-        { provider: 'password', name: 'Password', kind: 'password' },
+      const data = [
+        { provider: 'password', name: 'Password', kind: 'password' as const },
+        ...providers.map(({ id, name, kind }) => ({ provider: id, name, kind })),
       ];
-      if (oidc) data.push({ provider: OIDC_PROVIDER, name: oidc.name, kind: 'oidc' });
       return { success: true as const, data };
     },
   );
 
   server.post(
-    '/sign-in/oidc',
+    '/sign-in/provider',
     {
       schema: {
         ...common,
         operationId: 'signInWithProvider',
-        summary: 'Begin to sign in at an issuer',
+        summary: 'Begin to sign in with a provider',
         description:
           'Send the browser to `url`. It comes back signed in, to `returnTo`; or with `?error=CODE` when it was refused.',
-        body: OidcBody,
+        body: ProviderBody,
         response: { 200: Success(Type.Object({ url: Type.String() })), ...failures([400, 403, 404, 503]) },
       },
     },
     async (request, reply) => {
       const { provider, returnTo = '/' } = request.body;
-      if (!oidc || provider !== OIDC_PROVIDER) throw new AppError('sign_in_provider_not_found');
-      await throttle.ask('oidc', request.ip, SIGN_INS_ALLOWED);
+      checkProvider(provider);
+      await throttle.ask('provider', request.ip, SIGN_INS_ALLOWED);
       const target = `${baseUrl}${returnTo}`;
       try {
         const { headers, response } = await auth.api.signInSocial({
@@ -61,7 +64,7 @@ export function registerOidcRoutes(server: Server, { accounts }: { accounts: Acc
       } catch (error) {
         if (error instanceof APIError) throw error;
         throw new AppError('unavailable', {
-          message: 'The issuer cannot be reached right now.',
+          message: 'That provider cannot be reached right now.',
           cause: error,
         });
       }
@@ -74,7 +77,7 @@ export function registerOidcRoutes(server: Server, { accounts }: { accounts: Acc
       schema: {
         ...common,
         operationId: 'signInCallback',
-        summary: 'Where the issuer sends the browser back to',
+        summary: 'Where a provider sends the browser back to',
         params: Type.Object({ provider: Type.String() }),
         querystring: Type.Object({}, { additionalProperties: true }),
         response: { 302: Type.Null({ description: 'Signed in, or `?error=CODE`.' }), ...failures([404]) },
@@ -82,7 +85,7 @@ export function registerOidcRoutes(server: Server, { accounts }: { accounts: Acc
     },
     async (request, reply) => {
       const { provider } = request.params;
-      if (!oidc || provider !== OIDC_PROVIDER) throw new AppError('sign_in_provider_not_found');
+      checkProvider(provider);
       const response = await auth.api.callbackOAuth({
         method: 'GET',
         params: { id: provider },
@@ -96,7 +99,7 @@ export function registerOidcRoutes(server: Server, { accounts }: { accounts: Acc
   );
 }
 
-/** An issuer's side is asked for each: more than anybody needs in a quarter of an hour. */
+/** The provider's side is asked for each: more than anybody needs in a quarter of an hour. */
 const SIGN_INS_ALLOWED = 100;
 
 function onlyTexts(query: object): Record<string, string> {

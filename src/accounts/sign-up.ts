@@ -177,7 +177,7 @@ export async function acceptInvitation(
   return { email };
 }
 
-/** Whether somebody whom the issuer vouches for, and who is not known here, may become a user. */
+/** Whether somebody whom a provider vouches for, and who is not known here, may become a user. */
 export async function admitStranger(
   { db, signUp }: { db: Kysely<DB>; signUp: SignUpMode },
   { email, emailVerified }: { email: string; emailVerified: boolean },
@@ -191,11 +191,12 @@ export async function admitStranger(
 export async function welcomeStranger(
   db: Kysely<DB>,
   { id, email }: { id: string; email: string },
+  via: string,
   now: Date,
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await deleteInvitationsOf(tx, email);
-    const details = { via: 'oidc' };
+    const details = { via };
     await appendAudit(tx, { actorId: id, action: 'user.signed_up', subjectId: id, details }, now);
   });
 }

@@ -28,7 +28,7 @@ const OPEN = new Set([
     'sign-up',
     'sign-up/accept',
     'sign-in',
-    'sign-in/oidc',
+    'sign-in/provider',
     'sign-out',
     'callback/{provider}',
     'providers',
