@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { S3Options } from '../src/storage/s3-client.ts';
 import { createS3Storage } from '../src/storage/s3-storage.ts';
@@ -43,6 +45,34 @@ describe.skipIf(noS3)(`downloads with files in S3${whyNoS3}`, () => {
     expect((await app.admin.request('DELETE', `/api/v1/videos/${jobId}?purge=true`)).statusCode).toBe(200);
     expect((await app.admin.request('GET', path)).statusCode).toBe(404);
     expect(await keysIn(store)).toEqual([]);
+  });
+
+  test('a store that has gone is said so, and clients may ask again', async () => {
+    const settings = s3().settings();
+    const door = createServer().listen(0, '127.0.0.1');
+    await once(door, 'listening');
+    const { port } = door.address() as AddressInfo;
+    const store = new URL(settings['S3_ENDPOINT'] ?? '');
+    const connections = new Set<Socket>();
+    door.on('connection', (near) => {
+      const far = connect(Number(store.port), store.hostname);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const)
+        from.pipe(to).on('error', () => from.destroy());
+      connections.add(near);
+    });
+    const app = await createTestApp({ ...settings, S3_ENDPOINT: `http://127.0.0.1:${port}` });
+    const { jobId } = await app.admin.create(SMALL);
+    await app.finish(jobId);
+    door.close();
+    for (const connection of connections) connection.destroy();
+    for (const path of [`/api/v1/videos/${jobId}/content`, `/v1/videos/${jobId}/content`]) {
+      const response = await app.admin.request('GET', path);
+      expect([response.statusCode, response.headers['retry-after']], path).toEqual([503, '10']);
+      expect(response.body).not.toContain('127.0.0.1');
+    }
   });
 
   test('links: a download is sent to the store with a signed link, in both APIs', async () => {

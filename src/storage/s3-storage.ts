@@ -18,6 +18,9 @@ import { type ByteRange, contentDisposition, type Storage, type StoredObject } f
 /** Probes come every few seconds: those to a store that hangs must not pile up. */
 const CHECK_TIMEOUT_MS = 10_000;
 
+/** When a client may ask again for what the store did not give. */
+const RETRY_SECONDS = 10;
+
 /** Objects of a bucket, under a prefix. Does not ask whether the bucket is there: `check` does. */
 export function createS3Storage(options: S3Options): Storage {
   const client = createS3Client(options);
@@ -47,7 +50,11 @@ export function createS3Storage(options: S3Options): Storage {
       if (statusOf(error) === 416) return undefined;
       // A missing bucket is a 404 as well, and none of the reader's business.
       if ((error as Error).name === 'NoSuchKey') throw new AppError('content_not_found', { cause: error });
-      throw error;
+      throw new AppError('unavailable', {
+        message: 'The storage of the files cannot be read right now. Try again shortly.',
+        cause: error,
+        retryAfterSeconds: RETRY_SECONDS,
+      });
     }
   }
 
