@@ -118,6 +118,32 @@ test('the same key gives the first answer, word for word, and one batch; another
   expect((await countRows(app)).slice(0, 3)).toEqual([1, 2, 3]);
 });
 
+test("an official client's retry without a key finds its batch; retries together make one", async () => {
+  const app = await createTestApp();
+  const payload = { videos: [SMALL, SMALL] };
+  const send = (attempt: number, body: object = payload) =>
+    app.admin.inject({
+      method: 'POST',
+      url: '/api/v1/videos/batch',
+      payload: body,
+      headers: { 'x-stainless-retry-count': String(attempt) },
+    });
+  const first = await send(0);
+  await app.settle();
+  const again = await send(1);
+  const [made, found] = [first, again].map((response) =>
+    dataOf<Awaited<ReturnType<typeof createBatch>>>(response),
+  );
+  expect([again.statusCode, again.headers['idempotent-replayed']]).toEqual([201, 'true']);
+  expect(again.headers.location).toBe(first.headers.location);
+  expect(found?.jobIds).toEqual(made?.jobIds);
+  // Whose first request never came through.
+  const other = { videos: [SMALL] };
+  const retries = await Promise.all([1, 1, 2].map((attempt) => send(attempt, other)));
+  expect(new Set(retries.map(({ headers }) => headers.location)).size).toBe(1);
+  expect((await countRows(app)).slice(0, 2)).toEqual([2, 3]);
+});
+
 test('a dry run stores and fetches nothing, and tells exactly what is created then', async () => {
   const { admin } = shared();
   const request = {

@@ -75,6 +75,11 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
     create: (caller, request, check, retry) =>
       create(caller, {
         retry,
+        async again({ batch_id: id }, handle) {
+          const batch = id === null ? undefined : await findBatch(handle, caller.ownerId, id);
+          if (!batch) throw new AppError('batch_not_found');
+          return { id: batch.id, body: createdBody(batch, await findItems(handle, batch.id, maxVideos)) };
+        },
         async draft() {
           const batch = {
             id: newId('batch'),
@@ -88,6 +93,9 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
           // Only now: a batch that is refused for anything else fetches nothing.
           await takePictures(parts.assets, caller, items);
           const jobs = items.map(({ job }) => job);
+          const [first] = jobs;
+          // A retry of this request finds its batch by it.
+          if (first) first.fingerprint = retry.fingerprint;
           return {
             id: batch.id,
             jobs,

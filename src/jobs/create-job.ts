@@ -3,6 +3,7 @@ import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { gather } from '../core/gather.ts';
 import { asObject } from '../core/json.ts';
+import type { Db } from '../database/open.ts';
 import type { DB } from '../database/schema.ts';
 import { denialsIn } from '../usage/meters.repository.ts';
 import { quotaError } from '../usage/quota.ts';
@@ -11,6 +12,9 @@ import { findAnswer, findByFingerprint, lockFingerprint } from './client-retry.r
 import type { EngineParts } from './engine.ts';
 import type { Job } from './job.ts';
 import { type Insertion, insertJobs, type KeyClaim } from './insert-jobs.repository.ts';
+
+/** What a client is told: `id` is what `Location` names, `body` is sent as it is. */
+type Answer = Pick<Draft, 'id' | 'body'>;
 
 /** What a creating request comes to: jobs that are created together or not at all, and the answer. */
 export interface Draft {
@@ -28,7 +32,7 @@ export interface CreateRequest {
   /** Checks and plans; called once, unless a first answer stands already. Nothing is created when it throws. */
   draft(): Draft | Promise<Draft>;
   /** The answer for a job that this very request created before; without it a retry needs a key to be known. */
-  again?(job: Job): Pick<Draft, 'id' | 'body'>;
+  again?(job: Job, db: Db): Answer | Promise<Answer>;
 }
 
 export interface Created {
@@ -124,7 +128,7 @@ export function createCreate(
     const created = await db.transaction().execute(async (tx) => {
       await lockFingerprint(tx, fingerprint);
       const former = await findByFingerprint(tx, fingerprint, retriesSince());
-      if (former) return { ...again(former), replayed: true };
+      if (former) return { ...(await again(former, tx)), replayed: true };
       await draft.before?.(tx);
       await insertJobs(tx, [{ jobs: draft.jobs }], quotaZone);
       return { id: draft.id, body: draft.body, replayed: false };
@@ -151,7 +155,7 @@ export function createCreate(
     if (key === undefined && retry.isRetry && again) {
       // For the same reason; it is looked up once more under the lock.
       const former = await findByFingerprint(db, retry.fingerprint, retriesSince());
-      if (former) return { ...again(former), replayed: true };
+      if (former) return { ...(await again(former, db)), replayed: true };
     }
     const draft = await request.draft();
     if (key !== undefined) return createWithKey(draft, caller.ownerId, key, retry);
