@@ -114,14 +114,17 @@ test.skipIf(!hasWebcodecs)(
   },
 );
 
-test.skipIf(!hasFfmpeg)('ffmpeg gives poster and sheet (skipped: no ffmpeg on PATH)', async () => {
-  const files = targets('ffmpeg');
-  const made = await createMedia({ path: systemPath }).makePreviews(fixture('clip-vp9.webm'), files);
-  expect(made).toEqual({ poster: true, sheet: true, preview: true, source: 'ffmpeg' });
-  expect(await sizeOf(files.poster)).toBe('webp 160x90');
-  const means = await tileMeans(files.sheet);
-  expect(means).toEqual(means.toSorted((a, b) => a - b));
-});
+test.skipIf(!hasFfmpeg)(
+  `ffmpeg gives poster and sheet${hasFfmpeg ? '' : ' (skipped: no ffmpeg on PATH)'}`,
+  async () => {
+    const files = targets('ffmpeg');
+    const made = await createMedia({ path: systemPath }).makePreviews(fixture('clip-vp9.webm'), files);
+    expect(made).toEqual({ poster: true, sheet: true, preview: true, source: 'ffmpeg' });
+    expect(await sizeOf(files.poster)).toBe('webp 160x90');
+    const means = await tileMeans(files.sheet);
+    expect(means).toEqual(means.toSorted((a, b) => a - b));
+  },
+);
 
 test('pictures that compress badly still make a small animation', async () => {
   const file = path.join(dir, 'noise.webp');

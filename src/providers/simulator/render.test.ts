@@ -49,18 +49,21 @@ test.skipIf(!hasWebcodecs).each([
   expect(bytes.indexOf('moov')).toBeLessThan(bytes.indexOf('mdat'));
 });
 
-test.skipIf(!hasX264)('ffmpeg renders the same (skipped: no ffmpeg with libx264 on PATH)', async () => {
-  const file = path.join(dir, 'ffmpeg.mp4');
-  const { encodeWithFfmpeg } = await import('./render-ffmpeg.ts');
-  const scene = await createScene(small, 24, 24);
-  await encodeWithFfmpeg({ width: 128, height: 72, fps: 24, frames: 24, draw: scene.draw }, file);
-  expect(await media.inspectVideo(file)).toMatchObject({
-    codec: 'avc',
-    width: 128,
-    height: 72,
-    durationSeconds: 1,
-  });
-});
+test.skipIf(!hasX264)(
+  `ffmpeg renders the same${hasX264 ? '' : ' (skipped: no ffmpeg with libx264 on PATH)'}`,
+  async () => {
+    const file = path.join(dir, 'ffmpeg.mp4');
+    const { encodeWithFfmpeg } = await import('./render-ffmpeg.ts');
+    const scene = await createScene(small, 24, 24);
+    await encodeWithFfmpeg({ width: 128, height: 72, fps: 24, frames: 24, draw: scene.draw }, file);
+    expect(await media.inspectVideo(file)).toMatchObject({
+      codec: 'avc',
+      width: 128,
+      height: 72,
+      durationSeconds: 1,
+    });
+  },
+);
 
 test.each([
   ['emoji', '🦊👩‍👩‍👧‍👦 ❄️ in the snow 🏔️'],
