@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { encodeCursor } from '../src/core/cursor.ts';
 import type { JobFilter, PageRequest } from '../src/jobs/job-list.repository.ts';
 import { OWNERS } from './list-rows.ts';
 
@@ -114,9 +115,7 @@ export async function listCases(pool: Pool, quick: boolean): Promise<ListCase[]>
   for (const order of ORDERS) {
     const filter = { ownerId: OWNERS.big };
     const at = order.sort === 'createdAt' ? middle.at : middle.done;
-    const cursor = Buffer.from(
-      JSON.stringify([order.sort, order.order, at.toISOString(), middle.id]),
-    ).toString('base64url');
+    const cursor = encodeCursor(`jobs ${order.sort} ${order.order}`, { at, id: middle.id });
     const deep = { ...FIRST, ...order, limit: 100, offset: 9900 };
     const name = `${order.sort} ${order.order}`;
     cases.push(

@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { AttemptsTable, DB, JobsTable } from '../database/schema.ts';
-import type { Place } from './cursor.ts';
+import type { Place } from '../core/cursor.ts';
 
 /** A job without what its owner has written: prompt, name, tags and metadata stay unread. */
 export const OPEN_COLUMNS = [

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { actorOf } from '../accounts/actor.ts';
 import { appendAudit } from '../accounts/audit.repository.ts';
 import type { Clock } from '../core/clock.ts';
+import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { AppError } from '../core/errors.ts';
 import { microsToUsd } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
@@ -11,7 +12,7 @@ import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { JOB_STATUSES } from '../jobs/job.ts';
 import { common, Name, NextCursor, oneOrMore, PAGE, Span, strict, Time } from './common.schemas.ts';
-import { cut, decodePlace, encodePlace } from './cursor.ts';
+import { cut } from './cursor.ts';
 import {
   type AttemptRow,
   attemptsOf,
@@ -21,6 +22,8 @@ import {
   listAllJobs,
   type OpenJob,
 } from './jobs.repository.ts';
+
+const LIST = 'admin jobs';
 
 const Id = Nullable(Type.String());
 
@@ -128,10 +131,10 @@ export function registerAllJobsRoutes(server: Server, { db, clock }: { db: Kysel
     },
     async (request) => {
       const { limit = 50, cursor, status, ...fields } = request.query;
-      const behind = cursor === undefined ? undefined : decodePlace(cursor);
+      const behind = cursor === undefined ? undefined : decodeCursor(LIST, cursor);
       const filter = { ...fields, status: oneOrMore('status', status, JOB_STATUSES) };
       const { page, last } = cut(await listAllJobs(db, filter, limit, behind), limit);
-      const nextCursor = last ? encodePlace({ at: last.created_at, id: last.id }) : null;
+      const nextCursor = last ? encodeCursor(LIST, { at: last.created_at, id: last.id }) : null;
       return { success: true as const, data: { jobs: page.map(viewJob), nextCursor } };
     },
   );

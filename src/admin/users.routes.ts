@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { type Static, Type } from 'typebox';
 import { actorOf } from '../accounts/actor.ts';
 import type { Clock } from '../core/clock.ts';
+import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { AppError } from '../core/errors.ts';
 import { microsToUsd } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
@@ -10,7 +11,7 @@ import { failures, Nullable, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { changeUser } from './change-user.ts';
 import { common, Name, NextCursor, PAGE, strict, Time } from './common.schemas.ts';
-import { cut, decodePlace, encodePlace } from './cursor.ts';
+import { cut } from './cursor.ts';
 import {
   figuresOf,
   findUser,
@@ -20,6 +21,8 @@ import {
   type UserFigures,
   type UserRow,
 } from './users.repository.ts';
+
+const LIST = 'admin users';
 
 const Role = Type.Unsafe<'user' | 'admin'>({ type: 'string', enum: ['user', 'admin'] });
 
@@ -124,14 +127,14 @@ export function registerUserRoutes(server: Server, { db, clock }: { db: Kysely<D
     },
     async (request) => {
       const { limit = 50, cursor, ...filter } = request.query;
-      const behind = cursor === undefined ? undefined : decodePlace(cursor);
+      const behind = cursor === undefined ? undefined : decodeCursor(LIST, cursor);
       const { page, last } = cut(await listUsers(db, filter, limit, behind), limit);
       const figures = await figuresOf(
         db,
         page.map(({ id }) => id),
       );
       const users = page.map((user) => viewUser(user, figures.get(user.id)));
-      const nextCursor = last ? encodePlace({ at: last.created_at, id: last.id }) : null;
+      const nextCursor = last ? encodeCursor(LIST, { at: last.created_at, id: last.id }) : null;
       return { success: true as const, data: { users, nextCursor } };
     },
   );

@@ -1,5 +1,7 @@
-import { AppError } from '../core/errors.ts';
-import type { Asset, AssetPlace } from './assets.repository.ts';
+import { decodeCursor, encodeCursor, type Place } from '../core/cursor.ts';
+import type { Asset } from './assets.repository.ts';
+
+const LIST = 'assets';
 
 export interface AssetPageRequest {
   page?: number | undefined;
@@ -23,12 +25,12 @@ export interface AssetPage {
   page: number;
   limit: number;
   offset: number;
-  after: AssetPlace | undefined;
+  after: Place | undefined;
 }
 
 /** Throws `invalid_cursor`. */
 export function readAssetPage({ page = 1, limit = 20, cursor }: AssetPageRequest): AssetPage {
-  const after = cursor === undefined ? undefined : decodeCursor(cursor);
+  const after = cursor === undefined ? undefined : decodeCursor(LIST, cursor);
   return { page, limit, offset: (page - 1) * limit, after };
 }
 
@@ -43,24 +45,8 @@ export function toAssetList(rows: readonly Asset[], total: number, page: AssetPa
       limit: page.limit,
       total,
       totalPages: Math.ceil(total / page.limit),
-      nextCursor: rows.length > page.limit && last ? encodeCursor(last) : null,
+      nextCursor:
+        rows.length > page.limit && last ? encodeCursor(LIST, { at: last.created_at, id: last.id }) : null,
     },
   };
-}
-
-function encodeCursor({ created_at: at, id }: Asset): string {
-  return Buffer.from(JSON.stringify([at.toISOString(), id])).toString('base64url');
-}
-
-function decodeCursor(cursor: string): AssetPlace {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(value) && typeof value[1] === 'string' && /^asset_\w+$/.test(value[1])) {
-      const createdAt = new Date(String(value[0]));
-      if (!Number.isNaN(createdAt.getTime())) return { createdAt, id: value[1] };
-    }
-  } catch {
-    // Not JSON: falls through to the same answer as any other text that is not a cursor.
-  }
-  throw new AppError('invalid_cursor', { param: 'cursor' });
 }

@@ -1,4 +1,5 @@
 import { type Insertable, type Kysely, type Selectable, sql } from 'kysely';
+import type { Place } from '../core/cursor.ts';
 import type { AssetsTable, DB } from '../database/schema.ts';
 
 /** A reference image of somebody's, as it is stored. */
@@ -57,20 +58,15 @@ export async function deleteAsset(db: Kysely<DB>, ownerId: string, id: string): 
   return numDeletedRows > 0n;
 }
 
-export interface AssetPlace {
-  createdAt: Date;
-  id: string;
-}
-
 /** Newest first; `after` a place, or from an offset. */
 export async function pageAssets(
   db: Kysely<DB>,
   ownerId: string,
-  page: { limit: number; offset: number; after: AssetPlace | undefined },
+  page: { limit: number; offset: number; after: Place | undefined },
 ): Promise<Asset[]> {
   let query = db.selectFrom('assets').selectAll().where('owner_id', '=', ownerId);
   const { after } = page;
-  if (after) query = query.where(sql<boolean>`(created_at, id) < (${after.createdAt}, ${after.id})`);
+  if (after) query = query.where(sql<boolean>`(created_at, id) < (${after.at}, ${after.id})`);
   return query
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')

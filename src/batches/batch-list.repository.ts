@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import { AppError } from '../core/errors.ts';
+import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import type { DB } from '../database/schema.ts';
 import type { BatchStatus, BatchSummary } from './batch.ts';
 
@@ -25,6 +25,8 @@ export interface BatchPage {
   nextCursor: string | undefined;
 }
 
+const LIST = 'batches';
+
 const isOpen = (status: BatchStatus) => status === 'pending' || status === 'processing';
 
 /** What the row itself tells; a batch is finished exactly when none of its jobs is open. */
@@ -37,7 +39,7 @@ function conditions({ ownerId, id, status, q, from, to }: BatchFilter, cursor?: 
   if (from) all.push(sql`created_at >= ${from}`);
   if (to) all.push(sql`created_at <= ${to}`);
   if (cursor !== undefined) {
-    const { at, id: last } = decodeCursor(cursor);
+    const { at, id: last } = decodeCursor(LIST, cursor);
     all.push(sql`(created_at, id) < (${at}, ${last})`);
   }
   return sql.join(all, sql` and `);
@@ -94,7 +96,11 @@ export async function pageBatches(
     : await sql<BatchSummary>`${summaries(sql`${narrowed} ${cut}`)} ${NEWEST_FIRST}`.execute(db);
   const batches = rows.slice(0, limit);
   const last = batches.at(-1);
-  return { batches, nextCursor: rows.length > limit && last ? encodeCursor(last) : undefined };
+  return {
+    batches,
+    nextCursor:
+      rows.length > limit && last ? encodeCursor(LIST, { at: last.created_at, id: last.id }) : undefined,
+  };
 }
 
 /** Totals are exact up to here. */
@@ -112,21 +118,4 @@ export async function countBatches(
     select count(*) as total from (${matching} limit ${EXACT_UP_TO + 1}) as matching`.execute(db);
   const total = rows[0]?.total ?? 0;
   return { total, isEstimate: total > EXACT_UP_TO };
-}
-
-function encodeCursor({ created_at: at, id }: BatchSummary): string {
-  return Buffer.from(JSON.stringify(['batches', at.toISOString(), id])).toString('base64url');
-}
-
-function decodeCursor(cursor: string): { at: Date; id: string } {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(value) && value[0] === 'batches' && typeof value[2] === 'string') {
-      const at = new Date(String(value[1]));
-      if (!Number.isNaN(at.getTime())) return { at, id: value[2] };
-    }
-  } catch {
-    // Not JSON: the same answer as any other text that is not a cursor.
-  }
-  throw new AppError('invalid_cursor', { param: 'cursor' });
 }

@@ -1,5 +1,5 @@
 import { type Kysely, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
-import { AppError } from '../core/errors.ts';
+import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import type { DB } from '../database/schema.ts';
 import type { Job, JobStatus } from './job.ts';
 
@@ -103,7 +103,7 @@ export async function pageJobs(
   page: PageRequest,
   known?: Total,
 ): Promise<JobPage> {
-  if (page.cursor !== undefined) decodeCursor(page.cursor, page);
+  if (page.cursor !== undefined) decodeCursor(listOf(page), page.cursor);
   if (known?.total === 0) return { jobs: [], nextCursor: undefined };
   const isFew = known !== undefined && !known.isEstimate && known.total <= COLLECT_UP_TO;
   const isMany = known !== undefined && !isFew;
@@ -118,7 +118,7 @@ export async function pageJobs(
     : await readPage(db, filter, page, isFew);
   const jobs = rows.slice(0, page.limit);
   const last = jobs.at(-1);
-  return { jobs, nextCursor: rows.length > page.limit && last ? encodeCursor(last, page) : undefined };
+  return { jobs, nextCursor: rows.length > page.limit && last ? cursorOf(last, page) : undefined };
 }
 
 /** The rows of a page and one more, which tells whether there is a next one. */
@@ -153,7 +153,7 @@ export function sorting<Output>(query: JobQuery<Output>, page: PageRequest): Job
   // Sorting by completion is about finished jobs; the others have no place in that order.
   const sortable = column === 'finished_at' ? query.where('finished_at', 'is not', null) : query;
   if (page.cursor === undefined) return sortable;
-  const { at, id } = decodeCursor(page.cursor, page);
+  const { at, id } = decodeCursor(listOf(page), page.cursor);
   const comparison = page.order === 'desc' ? sql`<` : sql`>`;
   return sortable.where(sql<boolean>`(${sql.ref(column)}, id) ${comparison} (${at}, ${id})`);
 }
@@ -171,28 +171,16 @@ export async function cursorAfter(
     .where('id', '=', id)
     .where('owner_id', '=', ownerId)
     .executeTakeFirst();
-  return job && encodeCursor(job, page);
+  return job && cursorOf(job, page);
 }
 
 type Order = Pick<PageRequest, 'sort' | 'order'>;
 
-function encodeCursor(job: Job, { sort, order }: Order): string {
-  const at = (job[SORTS[sort]] ?? job.created_at).toISOString();
-  return Buffer.from(JSON.stringify([sort, order, at, job.id])).toString('base64url');
+/** A cursor is of no use for another order than its own. */
+function listOf({ sort, order }: Order): string {
+  return `jobs ${sort} ${order}`;
 }
 
-function decodeCursor(cursor: string, { sort, order }: Order): { at: Date; id: string } {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(value) && value[0] === sort && value[1] === order && typeof value[3] === 'string') {
-      const at = new Date(String(value[2]));
-      if (!Number.isNaN(at.getTime())) return { at, id: value[3] };
-    }
-  } catch {
-    // Not JSON: falls through to the same answer as any other text that is not a cursor.
-  }
-  throw new AppError('invalid_cursor', {
-    message: 'The cursor is not one that this server gave out for this sort and order.',
-    param: 'cursor',
-  });
+function cursorOf(job: Job, order: Order): string {
+  return encodeCursor(listOf(order), { at: job[SORTS[order.sort]] ?? job.created_at, id: job.id });
 }
