@@ -48,6 +48,11 @@ export async function namedSteps(options: {
       asked.push(entry);
       const firedFile = join(dir, `fired-${index}`);
       const victim = victimOf(fleet, step);
+      if (step.cancelAfterMs !== undefined) {
+        // Else the cancellation of the step before, asked for again, could be the one that is struck.
+        await fleet.startAll();
+        await Promise.all(answers);
+      }
       await bringUp(fleet, victim, { point: step.point, firedFile });
       answers.push(live(entry, fleet.addresses, upstream, stage.over));
       const fired = await struck(victim, firedFile);
