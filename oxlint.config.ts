@@ -76,7 +76,7 @@ export default defineConfig({
     'unicorn/no-array-sort': 'off',
     'unicorn/no-array-reverse': 'off',
     'unicorn/prefer-array-find': 'error',
-    'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+    'max-lines': ['error', { max: 260, skipBlankLines: true, skipComments: true }],
     'no-restricted-globals': ['error', ...ambientGlobals],
     'no-restricted-properties': ['error', ...ambientProperties],
   },

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Db } from '../database/open.ts';
-import type { DB, InvitationsTable } from '../database/schema.ts';
+import type { InvitationsTable } from '../database/schema-people.ts';
+import type { DB } from '../database/schema.ts';
 
 /** Takes the place of what the same one asked for before, for the same address. */
 export async function insertInvitation(db: Db, invitation: InvitationsTable): Promise<void> {

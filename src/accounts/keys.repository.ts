@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Micros } from '../core/money.ts';
-import type { ApiKeysTable, DB } from '../database/schema.ts';
+import type { ApiKeysTable } from '../database/schema-people.ts';
+import type { DB } from '../database/schema.ts';
 
 export type KeyRow = Omit<Selectable<ApiKeysTable>, 'key_hash'>;
 

@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import type { Db } from '../database/open.ts';
-import type { DB, TeamInvitationsTable } from '../database/schema.ts';
+import type { TeamInvitationsTable } from '../database/schema-people.ts';
+import type { DB } from '../database/schema.ts';
 
 /** Invites an address, or renews the invitation it has; returns its id. */
 export async function upsertTeamInvitation(

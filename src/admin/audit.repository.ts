@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { AuditLogTable, DB } from '../database/schema.ts';
+import type { AuditLogTable } from '../database/schema-people.ts';
+import type { DB } from '../database/schema.ts';
 
 export type AuditRow = Selectable<AuditLogTable>;
 

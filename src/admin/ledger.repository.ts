@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Micros } from '../core/money.ts';
-import type { DB, LedgerTable } from '../database/schema.ts';
+import type { LedgerTable } from '../database/schema-money.ts';
+import type { DB } from '../database/schema.ts';
 
 export type LedgerRow = Selectable<LedgerTable>;
 

@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Micros } from '../core/money.ts';
-import type { DB, UsersTable } from '../database/schema.ts';
+import type { UsersTable } from '../database/schema-people.ts';
+import type { DB } from '../database/schema.ts';
 import type { Place } from '../core/cursor.ts';
 
 export type UserRow = Selectable<UsersTable>;

@@ -1,78 +1,8 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Json, JsonObject } from '../core/json.ts';
-import type * as accounts from './schema-accounts.ts';
-import type * as usage from './usage-schema.ts';
-
-/** A jsonb column: any JSON out, its text or a value in. */
-type JsonColumn<T> = ColumnType<T, string, string>;
-
-export interface OwnersTable {
-  id: string;
-  kind: 'user' | 'team';
-}
-
-export interface UsersTable {
-  id: string;
-  name: string;
-  role: 'user' | 'admin';
-  email: string | null;
-  email_verified: Generated<boolean>;
-  image: string | null;
-  created_at: Date;
-  updated_at: Generated<Date>;
-  disabled_at: Date | null;
-}
-
-export interface TeamsTable {
-  id: string;
-  name: string;
-  slug: string;
-  created_at: Generated<Date>;
-}
-
-export interface TeamMembersTable {
-  id: string;
-  team_id: string;
-  user_id: string;
-  role: 'owner' | 'admin' | 'member';
-  created_at: Generated<Date>;
-}
-
-export interface AuditLogTable {
-  id: Generated<number>;
-  at: Date;
-  actor_id: string | null;
-  credential_id: string | null;
-  address: string | null;
-  action: string;
-  subject_id: string | null;
-  details: JsonColumn<JsonObject>;
-}
-
-export interface ApiKeysTable {
-  id: string;
-  user_id: string;
-  name: string;
-  prefix: string;
-  key_hash: string;
-  created_at: Date;
-  expires_at: Date | null;
-  revoked_at: Date | null;
-  owner_id: string;
-  scopes: string[];
-  models: string[] | null;
-  spend_cap_micros: number | null;
-  last_used_at: Date | null;
-  rotated_from: string | null;
-  family_id: string | null;
-}
-
-export interface OutsideIdentitiesTable {
-  issuer: string;
-  subject: string;
-  user_id: string;
-  created_at: Date;
-}
+import type { JsonColumn } from './schema-columns.ts';
+import type * as money from './schema-money.ts';
+import type * as people from './schema-people.ts';
 
 export interface JobsTable {
   id: string;
@@ -214,84 +144,27 @@ export interface AssetsTable {
   used_at: Date;
 }
 
-export interface LedgerTable {
-  id: Generated<number>;
-  kind: 'hold' | 'release' | 'charge' | 'correction';
-  debit: string;
-  credit: string;
-  amount_micros: number;
-  owner_id: string;
-  api_key_id: string | null;
-  batch_id: string | null;
-  connection: string;
-  model: string;
-  job_id: string;
-  note: string | null;
-  created_at: Date;
-}
-
-export interface BalancesTable {
-  account: string;
-  micros: number;
-}
-
-export interface PricesTable {
-  id: string;
-  connection: string;
-  model: string;
-  per_second_micros: number;
-  by_size: JsonColumn<Record<string, number>>;
-  valid_from: Date;
-  created_by: string;
-  created_at: Date;
-}
-
-export interface QuotasTable {
-  scope: 'role' | 'user' | 'team' | 'key';
-  subject_id: string;
-  metric: 'usd_day' | 'usd_month' | 'videos_day' | 'seconds_month' | 'running';
-  hard: number | null;
-  soft: number | null;
-  updated_by: string;
-  updated_at: Date;
-}
-
-export interface MetersTable {
-  scope: 'user' | 'team' | 'key';
-  subject_id: string;
-  zone: string;
-  day: Date;
-  month: Date;
-  usd_day: number;
-  usd_month: number;
-  usd_total: number;
-  videos_day: number;
-  seconds_month: number;
-}
-
 export interface UpkeepTable {
   kind: 'retention' | 'sweep';
   started_at: Date;
   report: JsonColumn<JsonObject>;
 }
 
-export type { InvitationsTable, TeamInvitationsTable } from './schema-accounts.ts';
-
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
-  owners: OwnersTable;
-  users: UsersTable;
-  teams: TeamsTable;
-  team_members: TeamMembersTable;
-  api_keys: ApiKeysTable;
-  outside_identities: OutsideIdentitiesTable;
-  sessions: accounts.SessionsTable;
-  accounts: accounts.AccountsTable;
-  verifications: accounts.VerificationsTable;
-  invitations: accounts.InvitationsTable;
-  team_invitations: accounts.TeamInvitationsTable;
-  sign_in_attempts: accounts.SignInAttemptsTable;
-  audit_log: AuditLogTable;
+  owners: people.OwnersTable;
+  users: people.UsersTable;
+  teams: people.TeamsTable;
+  team_members: people.TeamMembersTable;
+  api_keys: people.ApiKeysTable;
+  outside_identities: people.OutsideIdentitiesTable;
+  sessions: people.SessionsTable;
+  accounts: people.AccountsTable;
+  verifications: people.VerificationsTable;
+  invitations: people.InvitationsTable;
+  team_invitations: people.TeamInvitationsTable;
+  sign_in_attempts: people.SignInAttemptsTable;
+  audit_log: people.AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;
   idempotency_keys: IdempotencyKeysTable;
@@ -301,17 +174,17 @@ export interface DB {
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;
-  ledger: LedgerTable;
-  balances: BalancesTable;
-  prices: PricesTable;
-  quotas: QuotasTable;
-  meters: MetersTable;
-  usage_deltas: usage.UsageDeltasTable;
-  usage_dims: usage.UsageDimsTable;
-  usage_quarters: usage.UsageQuartersTable;
-  usage_zones: usage.UsageZonesTable;
-  usage_days: usage.UsageDaysTable;
-  usage_batches: usage.UsageBatchesTable;
-  ledger_checks: usage.LedgerChecksTable;
+  ledger: money.LedgerTable;
+  balances: money.BalancesTable;
+  prices: money.PricesTable;
+  quotas: money.QuotasTable;
+  meters: money.MetersTable;
+  usage_deltas: money.UsageDeltasTable;
+  usage_dims: money.UsageDimsTable;
+  usage_quarters: money.UsageQuartersTable;
+  usage_zones: money.UsageZonesTable;
+  usage_days: money.UsageDaysTable;
+  usage_batches: money.UsageBatchesTable;
+  ledger_checks: money.LedgerChecksTable;
   upkeep: UpkeepTable;
 }

@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Micros } from '../core/money.ts';
-import type { DB, PricesTable } from '../database/schema.ts';
+import type { PricesTable } from '../database/schema-money.ts';
+import type { DB } from '../database/schema.ts';
 import type { CatalogEntry } from '../providers/catalog.ts';
 import type { ModelSpec } from '../providers/model.ts';
 import { listPrices } from './prices.repository.ts';

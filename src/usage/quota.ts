@@ -1,6 +1,6 @@
 import { AppError } from '../core/errors.ts';
 import { microsToUsd } from '../core/money.ts';
-import type { QuotasTable } from '../database/schema.ts';
+import type { QuotasTable } from '../database/schema-money.ts';
 import type { Denial } from './meters.repository.ts';
 
 export type Metric = QuotasTable['metric'];

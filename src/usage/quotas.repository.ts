@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import type { DB, QuotasTable } from '../database/schema.ts';
+import type { QuotasTable } from '../database/schema-money.ts';
+import type { DB } from '../database/schema.ts';
 import type { Metric, QuotaScope } from './quota.ts';
 
 /** Whom a quota is for; for the scope `role` the id is the role's name. */

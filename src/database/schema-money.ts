@@ -1,4 +1,60 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { JsonColumn } from './schema-columns.ts';
+
+export interface LedgerTable {
+  id: Generated<number>;
+  kind: 'hold' | 'release' | 'charge' | 'correction';
+  debit: string;
+  credit: string;
+  amount_micros: number;
+  owner_id: string;
+  api_key_id: string | null;
+  batch_id: string | null;
+  connection: string;
+  model: string;
+  job_id: string;
+  note: string | null;
+  created_at: Date;
+}
+
+export interface BalancesTable {
+  account: string;
+  micros: number;
+}
+
+export interface PricesTable {
+  id: string;
+  connection: string;
+  model: string;
+  per_second_micros: number;
+  by_size: JsonColumn<Record<string, number>>;
+  valid_from: Date;
+  created_by: string;
+  created_at: Date;
+}
+
+export interface QuotasTable {
+  scope: 'role' | 'user' | 'team' | 'key';
+  subject_id: string;
+  metric: 'usd_day' | 'usd_month' | 'videos_day' | 'seconds_month' | 'running';
+  hard: number | null;
+  soft: number | null;
+  updated_by: string;
+  updated_at: Date;
+}
+
+export interface MetersTable {
+  scope: 'user' | 'team' | 'key';
+  subject_id: string;
+  zone: string;
+  day: Date;
+  month: Date;
+  usd_day: number;
+  usd_month: number;
+  usd_total: number;
+  videos_day: number;
+  seconds_month: number;
+}
 
 /** What was used, in one line or summed up. */
 interface UsageFigures {

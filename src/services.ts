@@ -1,0 +1,106 @@
+import { createAssetsService } from './assets/assets.service.ts';
+import { createBatchesService } from './batches/batches.service.ts';
+import { createDerivationsService } from './derivations/derivations.service.ts';
+import type { AppOptions, Foundation } from './foundation.ts';
+import { createCreate } from './jobs/create-job.ts';
+import { createDraftJob } from './jobs/draft-job.ts';
+import { createEngineRunner } from './jobs/engine-runner.ts';
+import { createJobCache } from './jobs/job-cache.ts';
+import { createJobsService } from './jobs/jobs.service.ts';
+import { findRunTimes } from './jobs/poll.repository.ts';
+import { createRunTimesBook } from './jobs/run-times.ts';
+import { createWriter } from './jobs/write.ts';
+import { createQueue } from './queue/queue.ts';
+import { createRetention } from './retention/retention.ts';
+import { createUpkeep } from './retention/upkeep.ts';
+import { createPriceBook } from './usage/price-book.ts';
+
+/** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
+const STOP_TIMEOUT_MS = 6000;
+
+/** What the product does, on its foundation: the engine, and what routes call. */
+export type Services = Awaited<ReturnType<typeof createServices>>;
+
+export async function createServices(
+  foundation: Foundation,
+  { config, databaseUrl: url, bossClock }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'>,
+) {
+  const { db, clock, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
+  const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
+  const queue = createQueue({
+    url,
+    log,
+    clock,
+    ...(bossClock ? { bossClock } : {}),
+  });
+  lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
+  const cache = createJobCache();
+  const write = createWriter({
+    db,
+    queue,
+    clock,
+    onCommit(jobs) {
+      for (const { id, stage } of jobs) changed(id, stage);
+    },
+  });
+  const runTimes = createRunTimesBook(
+    (connection, model, seconds) => findRunTimes(db, connection, model, seconds),
+    () => clock.now(),
+  );
+  const { deadlines } = config;
+  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
+  const engine = createEngineRunner(parts, queue);
+  const create = createCreate({
+    ...parts,
+    quotaZone: config.quotaZone,
+    onCreated: () => engine.wake('queued'),
+  });
+  const prices = createPriceBook(db);
+  await prices.reload();
+  const draftJob = createDraftJob({
+    catalog,
+    prices,
+    clock,
+    allowUnpriced: config.unpricedModels === 'allow',
+  });
+  const retention = createRetention({ ...parts, rules: config.retention });
+  const upkeep = createUpkeep({ ...parts, retention });
+  const { linkSeconds } = config.storage;
+  const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
+  const batches = createBatchesService({
+    ...parts,
+    assets,
+    draftJob,
+    create,
+    maxVideos: config.batchMaxVideos,
+  });
+  const derivations = createDerivationsService({
+    ...parts,
+    assets,
+    jobs,
+    draftJob,
+    create,
+    maxDepth: config.lineageMaxDepth,
+  });
+  const changed = (id: string, stage: string | undefined) => {
+    cache.drop(id);
+    if (stage) engine.wake(stage);
+  };
+
+  return {
+    parts,
+    queue,
+    engine,
+    cache,
+    changed,
+    create,
+    draftJob,
+    prices,
+    assets,
+    jobs,
+    batches,
+    derivations,
+    retention,
+    upkeep,
+  };
+}
