@@ -1,12 +1,16 @@
 const DAY_MS = 24 * 60 * 60_000;
 
-/** Whether it is the name of a time zone, such as `Europe/Berlin`. Bare offsets are none: PostgreSQL reads them reversed. */
-export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return false;
+/**
+ * A time zone by its name, such as `Europe/Berlin`; undefined when there is none of it. Bare offsets are none: PostgreSQL
+ * reads them reversed. Short names are resolved: to PostgreSQL `CET` never has a summer, and `IST` is in Israel.
+ */
+export function findTimeZone(name: string): string | undefined {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return undefined;
   try {
-    return clockOf(name) !== undefined;
+    const { timeZone } = clockOf(name).resolvedOptions();
+    return name.includes('/') ? name : timeZone;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import { AppError } from '../core/errors.ts';
 import type { Db } from '../database/open.ts';
 import type { DB } from '../database/schema.ts';
 
@@ -12,13 +13,25 @@ export async function foldUsage(db: Db): Promise<number | undefined> {
 }
 
 /**
+ * Throws `invalid_request` for a time zone that this process knows and the database does not: which there are differs from
+ * version to version.
+ */
+export async function requireZone(db: Kysely<DB>, name: string): Promise<void> {
+  const { rows } = await sql`select from pg_timezone_names where lower(name) = lower(${name})`.execute(db);
+  if (rows.length > 0) return;
+  const message = `The database does not know the time zone ${name}.`;
+  throw new AppError('invalid_request', { message, param: 'timeZone' });
+}
+
+/**
  * The number of a time zone whose days are summed up; one that is asked for the first time is, from then on. Undefined
- * when there are too many of them.
+ * when there are too many of them. Throws as `requireZone` does: one that the database does not know must never be summed up.
  */
 export async function zoneOf(db: Kysely<DB>, name: string): Promise<number | undefined> {
   const find = () => db.selectFrom('usage_zones').select('id').where('name', '=', name).executeTakeFirst();
   const known = await find();
   if (known) return known.id;
+  await requireZone(db, name);
   await sql`select usage_add_zone(${name})`.execute(db);
   return (await find())?.id;
 }
