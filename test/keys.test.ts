@@ -113,6 +113,28 @@ test('a key neither makes, changes nor sees keys that may do more than it', asyn
   expect((await request('PATCH', `/api/v1/keys/${weak.id}`, { expiresAt: inMs(1000) })).statusCode).toBe(200);
 });
 
+test('a key gets by replacing another no more than it has: no longer life, no second cap', async () => {
+  const { app, user } = shared();
+  const caller = await user('taker');
+  const scopes = ['videos:read', 'videos:write', 'keys'];
+  const lasting = await makeKey(caller, {});
+  const brief = await makeKey(caller, { scopes, expiresAt: inMs(HOUR_MS) });
+  const capped = await makeKey(caller, { scopes, spendCapUsd: 5 });
+  const sibling = await makeKey(caller, { spendCapUsd: 5 });
+  for (const [by, of, field] of [
+    [brief, lasting, 'expiresAt'],
+    [capped, sibling, 'spendCapUsd'],
+  ] as const) {
+    const refused = await holder(app, by.key)('POST', `/api/v1/keys/${of.id}/rotate`, {});
+    expect(refused.statusCode, refused.body).toBe(403);
+    expect(refused.json()).toMatchObject({ error: { code: 'forbidden', details: { field } } });
+    expect((await holder(app, of.key)('GET', '/api/v1/videos')).statusCode).toBe(200);
+  }
+  // Themselves they may.
+  for (const { id, key } of [brief, capped])
+    expect((await holder(app, key)('POST', `/api/v1/keys/${id}/rotate`, {})).statusCode).toBe(201);
+});
+
 test('a key with a cap makes no keys and raises no caps; what it spends counts on when it is replaced', async () => {
   const { app, db, user } = shared();
   const caller = await user('capped');

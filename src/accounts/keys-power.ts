@@ -106,6 +106,25 @@ function checkCap(wish: Rights, key: KeyRow | undefined): void {
   }
 }
 
+/**
+ * Throws `forbidden` when the key that takes another's place would let the caller do what they cannot: its secret is
+ * theirs then. A key may always be replaced by itself.
+ */
+export function checkRotation({ caller, expiresAt, spendCapMicros }: Means, key: KeyRow): void {
+  if (key.id === caller.keyId) return;
+  if ((key.expires_at?.getTime() ?? Infinity) > (expiresAt?.getTime() ?? Infinity)) {
+    throw refusal('expiresAt', 'The new one would be valid for longer than your own key.', {
+      expiresAt: expiresAt?.toISOString(),
+    });
+  }
+  if (spendCapMicros !== null)
+    throw refusal(
+      'spendCapUsd',
+      'A key with a spend cap replaces itself, and no other: they would add up.',
+      {},
+    );
+}
+
 function refusal(param: string, why: string, allowed: object): AppError {
   return new AppError('forbidden', {
     message: `A key may not do more than the one it is made with. ${why}`,
