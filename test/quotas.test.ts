@@ -313,6 +313,8 @@ const shared = useTestApp();
 test.each([
   ['a negative amount', 'user/usr_admin', { usdPerDay: { hard: -1 } }, 400],
   ['an absurd amount', 'user/usr_admin', { usdPerDay: { hard: 1e12 } }, 400],
+  // Rounded it would refuse everything.
+  ['a budget finer than a micro-dollar', 'user/usr_admin', { usdPerDay: { hard: 0.0000004 } }, 400],
   ['a fraction of a video', 'user/usr_admin', { videosPerDay: { hard: 1.5 } }, 400],
   ['a text', 'user/usr_admin', { videosPerDay: { hard: 'many' } }, 400],
   ['an unknown limit', 'user/usr_admin', { usdPerYear: { hard: 1 } }, 400],
