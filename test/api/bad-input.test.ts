@@ -92,6 +92,19 @@ test.each([
   expect(response.body).toContain('no text');
 });
 
+test.each([
+  ['POST', '/api/v1/keys', { name: 'x', expiresAt: '2030-12-31T23:59:60Z' }],
+  ['GET', '/api/v1/admin/audit?from=2016-12-31T23:59:60Z'],
+  ['GET', '/api/v1/admin/jobs?to=2016-12-31T23:59:60Z'],
+] as const)(
+  'a leap second, which no clock here has, is refused: %s %s',
+  async (method, url, body?: object) => {
+    const response = await shared().admin.request(method, url, body);
+    expect(response.statusCode, response.body).toBe(400);
+    expect(response.body).toContain('date-time');
+  },
+);
+
 test('refusals of size, length and model list what is possible', async () => {
   const { admin } = shared();
   const details = async (body: object) =>
