@@ -255,6 +255,8 @@ test.each([
   ['the same twice', 'groupBy=day,day', 'groupBy'],
   ['day and month', 'groupBy=day,month', 'groupBy'],
   ['a day that is none', 'from=2026-02-30', 'from'],
+  ['a day before all calendars', 'from=0001-01-01', 'from'],
+  ['a page beyond all numbers', 'page=99999999999999999&limit=10000', 'page'],
   ['a time within a quarter', 'from=2026-02-01T00:01:00Z', 'from'],
   ['an end before the beginning', 'from=2026-02-02&to=2026-02-01', 'to'],
 ])('%s is refused', async (_what, query, field) => {

@@ -90,8 +90,9 @@ function readGroupings(text: string): Grouping[] {
 
 /** A day stands for its beginning in the zone. */
 function readMoment(field: 'from' | 'to', text: string, zone: string): number {
-  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
-  const isTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})$/.test(text);
+  // Clocks and the database do not agree on years before that, and nobody asks for them.
+  const isDay = /^[1-9]\d{3}-\d{2}-\d{2}$/.test(text);
+  const isTime = /^[1-9]\d{3}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})$/.test(text);
   const parsed = isDay ? Date.parse(`${text}T00:00:00Z`) : isTime ? Date.parse(text) : Number.NaN;
   // 30 February is read as a day in March: what comes back must be what went in.
   if (Number.isNaN(parsed) || (isDay && new Date(parsed).toISOString().slice(0, 10) !== text))
