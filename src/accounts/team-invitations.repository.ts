@@ -1,6 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import type { Db } from '../database/open.ts';
 import type { DB, TeamInvitationsTable } from '../database/schema.ts';
+import type { TeamRole } from './teams.repository.ts';
 
 /** Invites an address, or renews the invitation it has; returns its id. */
 export async function upsertTeamInvitation(
@@ -53,15 +54,15 @@ export async function listInvitationsFor(db: Db, userId: string, now: Date, id?:
     .execute();
 }
 
-/** An invitation serves once: false when it is gone. */
-export async function deleteTeamInvitation(db: Db, id: string, teamId: string): Promise<boolean> {
+/** An invitation serves once: undefined when it is gone, else the role that it offered in the end. */
+export async function takeTeamInvitation(db: Db, id: string, teamId: string): Promise<TeamRole | undefined> {
   const row = await db
     .deleteFrom('team_invitations')
     .where('id', '=', id)
     .where('team_id', '=', teamId)
-    .returning('id')
+    .returning('role')
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.role;
 }
 
 /** What somebody promised who may not promise it any more. */
