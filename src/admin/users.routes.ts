@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { type Static, Type } from 'typebox';
 import { actorOf } from '../accounts/actor.ts';
+import { callerOf } from '../accounts/authenticate.ts';
 import type { Clock } from '../core/clock.ts';
 import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { AppError } from '../core/errors.ts';
@@ -172,7 +173,9 @@ export function registerUserRoutes(server: Server, { db, clock }: { db: Kysely<D
     },
     async (request) => {
       const now = new Date(clock.now());
-      const user = await changeUser(db, actorOf(request), request.params.userId, request.body, now);
+      const { isAdminByToken } = callerOf(request);
+      const actor = { ...actorOf(request), isAdminByToken };
+      const user = await changeUser(db, actor, request.params.userId, request.body, now);
       return { success: true as const, data: await detail(user) };
     },
   );
