@@ -135,6 +135,24 @@ test('a key gets by replacing another no more than it has: no longer life, no se
     expect((await holder(app, key)('POST', `/api/v1/keys/${id}/rotate`, {})).statusCode).toBe(201);
 });
 
+test('a key with a quota gets no more by other keys, made or replaced', async () => {
+  const { app, admin, user } = shared();
+  const caller = await user('limited');
+  const other = await makeKey(caller);
+  const { id, key } = await makeKey(caller, { scopes: ['videos:read', 'videos:write', 'keys'] });
+  const payload = { videosPerDay: { hard: 0 } };
+  expect(
+    (await admin.inject({ method: 'PUT', url: `/api/v1/admin/quotas/key/${id}`, payload })).statusCode,
+  ).toBe(200);
+  const replace = (keyId: string, by = key) => holder(app, by)('POST', `/api/v1/keys/${keyId}/rotate`, {});
+  expect((await holder(app, key)('POST', '/api/v1/keys', { name: 'child' })).statusCode).toBe(403);
+  expect((await replace(other.id)).statusCode).toBe(403);
+  // What takes its place has its quota, and no more power.
+  const next = dataOf(await replace(id), 201);
+  expect((await holder(app, next.key)('POST', '/api/v1/videos', { prompt: 'x' })).statusCode).toBe(429);
+  expect((await holder(app, next.key)('POST', '/api/v1/keys', { name: 'child' })).statusCode).toBe(403);
+});
+
 test('a key with a cap makes no keys and raises no caps; what it spends counts on when it is replaced', async () => {
   const { app, db, user } = shared();
   const caller = await user('capped');
