@@ -1,9 +1,11 @@
 import { sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { isIntact } from '../src/core/ids.ts';
-import { useTestApp } from './create-test-app.ts';
+import { adoptAdminKey } from '../src/accounts/accounts.repository.ts';
+import { createTestApp, useTestApp } from './create-test-app.ts';
 import { dataOf, holder, type KeyView, makeKey, person, team } from './keys-kit.ts';
 import { secondApp } from './second-app.ts';
+import { ADMIN_KEY } from './test-env.ts';
 
 const shared = useTestApp({ MODEL_ALIASES: 'cheap=simulator,other=simulator' });
 const LIST = '/api/v1/videos';
@@ -133,6 +135,20 @@ test('a key gets by replacing another no more than it has: no longer life, no se
   // Themselves they may.
   for (const { id, key } of [brief, capped])
     expect((await holder(app, key)('POST', `/api/v1/keys/${id}/rotate`, {})).statusCode).toBe(201);
+});
+
+test('the next start brings the key of the settings back, revoked or run out', async () => {
+  const { admin, app, clock, db } = await createTestApp();
+  const { apiKeys } = dataOf<{ apiKeys: KeyView[] }>(
+    await admin.request('GET', '/api/v1/admin/users/usr_admin'),
+  );
+  await admin.request('POST', `/api/v1/keys/${apiKeys[0]?.id}/rotate`, { overlapSeconds: 60 });
+  await clock.advance(61_000);
+  const works = async () => (await holder(app, ADMIN_KEY)('GET', '/api/v1/videos')).statusCode;
+  expect(await works()).toBe(401);
+  await adoptAdminKey(db, { key: ADMIN_KEY, generated: false }, new Date(clock.now()));
+  await clock.advance(1001);
+  expect(await works()).toBe(200);
 });
 
 test('a key with a quota gets no more by other keys, made or replaced', async () => {
