@@ -1,7 +1,16 @@
 import { array, assert, asyncProperty, constant, constantFrom, oneof, record } from 'fast-check';
 import { sql } from 'kysely';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Browser, codeOf, firstAdmin, person, PUBLIC_URL } from './accounts-kit.ts';
+import {
+  type Browser,
+  codeOf,
+  createBrowser,
+  firstAdmin,
+  invitation,
+  PASSWORD,
+  person,
+  PUBLIC_URL,
+} from './accounts-kit.ts';
 import { useTestApp } from './create-test-app.ts';
 
 const shared = useTestApp({ PUBLIC_URL });
@@ -199,6 +208,29 @@ test('an invitation by somebody who may not invite any more is void', async () =
   const { invitationId } = await browsers.ben.data<{ invitationId: string }>('POST', path, body);
   expect(await says('ann', 'PATCH', `teams/${teamId}/members/${ids.ben}`, { role: 'admin' })).toBe(200);
   expect(await says('dan', 'POST', `team-invitations/${invitationId}/accept`)).toBe('invitation_not_found');
+});
+
+test('invitations by somebody who is locked out, or no admin any more, are void', async () => {
+  const ben = () => `admin/users/${ids.ben}`;
+  const teamId = await create('ben');
+  const body = { email: 'dan@example.com' };
+  const invited = await browsers.ben.data<{ invitationId: string }>(
+    'POST',
+    `teams/${teamId}/invitations`,
+    body,
+  );
+  await admin.data('PATCH', ben(), { role: 'admin' });
+  const token = await invitation(browsers.ben, 'new@example.com');
+  await admin.data('PATCH', ben(), { role: 'user' });
+  const newcomer = { token, name: 'New', password: PASSWORD };
+  const refused = await createBrowser(shared()).send('POST', 'auth/sign-up/accept', newcomer);
+  expect(codeOf(refused)).toBe('invalid_link');
+  expect(await admin.data('GET', 'auth/invitations')).toEqual([]);
+  await admin.data('PATCH', ben(), { disabled: true });
+  expect(await says('dan', 'POST', `team-invitations/${invited.invitationId}/accept`)).toBe(
+    'invitation_not_found',
+  );
+  await admin.data('PATCH', ben(), { disabled: false });
 });
 
 test('who accepts while the invitation is being renewed gets the role that it offers then', async () => {

@@ -65,11 +65,15 @@ export async function takeTeamInvitation(db: Db, id: string, teamId: string): Pr
   return row?.role;
 }
 
-/** What somebody promised who may not promise it any more. */
-export async function deleteInvitationsBy(db: Db, teamId: string, userId: string): Promise<void> {
+/** What somebody promised who may not promise it any more: for a team, or for all. */
+export async function deleteInvitationsBy(
+  db: Db,
+  teamId: string | 'every team',
+  userId: string,
+): Promise<void> {
   await db
     .deleteFrom('team_invitations')
-    .where('team_id', '=', teamId)
     .where('invited_by', '=', userId)
+    .$if(teamId !== 'every team', (query) => query.where('team_id', '=', teamId))
     .execute();
 }

@@ -1,7 +1,9 @@
 import type { Kysely } from 'kysely';
 import type { Actor } from '../accounts/actor.ts';
 import { appendAudit } from '../accounts/audit.repository.ts';
+import { deleteInvitationsFrom } from '../accounts/invitations.repository.ts';
 import type { Principal } from '../accounts/principal.ts';
+import { deleteInvitationsBy } from '../accounts/team-invitations.repository.ts';
 import { AppError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
@@ -48,6 +50,9 @@ export async function changeUser(
       },
       now,
     );
+    const isLockedOut = isDisabled && user.disabled_at === null;
+    if (isLockedOut || role !== user.role) await deleteInvitationsFrom(tx, id);
+    if (isLockedOut) await deleteInvitationsBy(tx, 'every team', id);
     const details: JsonObject = changed;
     await appendAudit(tx, { ...actor, action: 'user.changed', subjectId: id, details }, now);
     return updated;
