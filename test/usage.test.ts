@@ -231,6 +231,17 @@ test('a short name of a zone means the same to the database: its summer counts',
   }
 });
 
+test('a zone that the database knows no more does not keep usage from being summed up', async () => {
+  const { user, db } = await createTestApp(MANY);
+  const me = await user('upgraded');
+  await sql`insert into usage_zones (name) values ('US/Pacific-New'), ('Europe/Berlin')`.execute(db);
+  await me.create(BODY);
+  expect(await foldUsage(db)).toBeGreaterThan(0);
+  expect((await report(me, `${ALL}&timeZone=Europe/Berlin`)).total.jobs.created).toBe(1);
+  const zones = await db.selectFrom('usage_zones').select('name').orderBy('name').execute();
+  expect(zones.map(({ name }) => name)).toEqual(['Europe/Berlin', 'UTC']);
+});
+
 test('a zone that the database does not know is refused, and sums up nothing', async () => {
   const { admin, user, db } = await createTestApp(MANY);
   const refused = await admin.request('GET', '/api/v1/usage?timeZone=US/Pacific-New');

@@ -1,13 +1,27 @@
 import { type Kysely, sql } from 'kysely';
 import { AppError } from '../core/errors.ts';
-import type { Db } from '../database/open.ts';
 import type { DB } from '../database/schema.ts';
+
+/** The SQLSTATE of, among others, a time zone that the database does not know. */
+const INVALID_PARAMETER = '22023';
 
 /**
  * Adds what triggers have noted since the last time to the sums that reports read. Says how many lines there were;
  * undefined when another process is at it. Reports are exact before as well as after.
  */
-export async function foldUsage(db: Db): Promise<number | undefined> {
+export async function foldUsage(db: Kysely<DB>): Promise<number | undefined> {
+  try {
+    return await fold(db);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== INVALID_PARAMETER) throw error;
+    // A zone that is not known any more, as after a change of the database's version, must not stop all others.
+    await sql`delete from usage_zones
+      where lower(name) not in (select lower(name) from pg_timezone_names)`.execute(db);
+    return fold(db);
+  }
+}
+
+async function fold(db: Kysely<DB>): Promise<number | undefined> {
   const { rows } = await sql<{ folded: number | null }>`select usage_fold() as folded`.execute(db);
   return rows[0]?.folded ?? undefined;
 }
