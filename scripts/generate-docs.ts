@@ -199,6 +199,7 @@ async function openApi(): Promise<object> {
     }),
     access: {
       authenticate: unused,
+      forget: () => {},
       keys: {} as KeysService,
       count: createMemoryCount(systemClock),
       checks: {},

@@ -20,6 +20,8 @@ import { type Check, optional } from './system/health.ts';
 /** Who may come in, how often, and the keys to it. */
 export interface Access {
   authenticate: Authenticate;
+  /** What is believed of keys and tokens is looked up again. */
+  forget(): void;
   keys: KeysService;
   count: Count;
   checks: Readonly<Record<string, Check>>;
@@ -71,5 +73,6 @@ export async function createAccess({
     // Its own notice may take a moment to come back to this process.
     onChange: authenticate.forget,
   });
-  return { authenticate, keys, count, checks: redis ? { redis: optional(() => redis.check()) } : {} };
+  const { forget } = authenticate;
+  return { authenticate, forget, keys, count, checks: redis ? { redis: optional(() => redis.check()) } : {} };
 }

@@ -134,7 +134,12 @@ export async function createHttp(parts: HttpParts): Promise<Server> {
       registerQuotaAdminRoutes(scope, quotas);
       registerAdminUsageRoutes(scope, parts);
       await scope.register(async (inner: Server) => registerBillRoutes(inner, { ...parts, bodyLimitBytes }));
-      registerAdminRoutes(scope, { ...parts, shownSettings: viewSettings(config.settings) });
+      const onUserChange = (userId: string) => {
+        parts.access.forget();
+        parts.accounts.sessions.forget(userId);
+      };
+      const shownSettings = viewSettings(config.settings);
+      registerAdminRoutes(scope, { ...parts, onUserChange, shownSettings });
     },
     { prefix: '/api/v1/admin' },
   );

@@ -92,6 +92,19 @@ test('who has an account here is recognised by the verified address', async () =
   expect(await me(browser)).toMatchObject({ user: ((await me(here)) as { user: object }).user });
 });
 
+test.each<[string, string, string]>([
+  ['a NUL', 'Kim\u0000 Lee', 'Kim Lee'],
+  ['line breaks', 'Kim\r\nBcc: all@example.com', 'Kim Bcc: all@example.com'],
+  ['no end', 'k'.repeat(100_000), 'k'.repeat(100)],
+  ['nothing to see', ' \u0007 ', 'kim'],
+])('a name with %s becomes one that could be given here', async (what, name, shown) => {
+  const address = `${what.replaceAll(' ', '-')}@example.com`;
+  await invitation(admin, address);
+  const browser = createBrowser(studio);
+  await goThrough(browser, { id: 1000 + shown.length, login: 'kim', name, emails: email(address, true) });
+  expect(await me(browser)).toMatchObject({ user: { email: address.toLowerCase(), name: shown } });
+});
+
 const email = (address: string, verified: boolean) => [{ email: address, primary: true, verified }];
 
 test.each<[string, string, GithubUser]>([

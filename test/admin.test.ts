@@ -95,6 +95,22 @@ test('a change of power is written down, told to every process, and counts at on
   expect(entries[0]).toMatchObject({ actorId: 'usr_admin' });
 });
 
+test('what an admin takes or gives is gone or there when it is answered', async () => {
+  const { admin } = app();
+  const { caller, id } = await person('wavering');
+  for (let round = 0; round < 10; round += 1) {
+    for (const [role, status] of [
+      ['admin', 200],
+      ['user', 403],
+    ] as const) {
+      await patch(admin, id, { role });
+      expect((await caller.request('GET', '/api/v1/admin/users')).statusCode, `${role}, ${round}`).toBe(
+        status,
+      );
+    }
+  }
+});
+
 test('nothing to change is nothing to write down', async () => {
   const { admin } = app();
   const { id } = await person('unchanged');

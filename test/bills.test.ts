@@ -141,6 +141,8 @@ test.each([
   ['no days', 'model,amount\nx,1', 'lacks columns: day'],
   ['a column twice', 'date,amount,Amount\n2026-01-01,1,2', 'twice'],
   ['a day that is none', 'date,amount\n2026-02-30,1', 'line 2: "2026-02-30"'],
+  ['a year that no database knows', 'date,amount\n0000-01-01,1', 'line 2: "0000-01-01"'],
+  ['seconds beyond all reason', 'date,amount,seconds\n2026-01-01,1,1e308', '"1e308" is no quantity'],
   ['days in an order that nobody knows', 'date,amount\n03/04/2026,1', 'line 2'],
   ['an amount that is none', 'date,amount\n2026-01-01,free', 'no amount'],
   ['a comma for a point', 'date,amount\n2026-01-01,"0,40"', 'no amount'],

@@ -132,6 +132,24 @@ test('who is an administrator is judged with each token', async () => {
   expect(await as({ realm: { roles: ['administrator', { admin: true }] } })).toBe(403);
 });
 
+test('an administrator by claim changes users like any other, until they are locked out', async () => {
+  const chief = await signToken(key, claims({ sub: 'chief', realm: { roles: ['admin'] } }));
+  expect(await get(chief, ADMIN)).toBe(200);
+  expect(await get(await signToken(key, claims({ sub: 'clerk' })))).toBe(200);
+  const { users } = dataOf<{ users: { id: string; name: string }[] }>(
+    await holder(all.app, chief)('GET', '/api/v1/admin/users'),
+  );
+  const url = (name: string) => `/api/v1/admin/users/${users.find((user) => user.name === name)?.id}`;
+  const change = (name: string, body: object) => holder(all.app, chief)('PATCH', url(name), body);
+  expect(dataOf(await change('clerk', { role: 'admin' }))).toMatchObject({ role: 'admin' });
+  expect(dataOf(await change('clerk', { role: 'user' }))).toMatchObject({ role: 'user' });
+  // Nobody would be left when the issuer is.
+  const last = await holder(all.app, chief)('PATCH', '/api/v1/admin/users/usr_admin', { role: 'user' });
+  expect(last.json()).toMatchObject({ error: { code: 'last_admin' } });
+  expect((await change('chief', { disabled: true })).statusCode).toBe(200);
+  expect((await change('clerk', { role: 'admin' })).statusCode).toBe(401);
+});
+
 test('a user who is locked out stays out, whatever token comes', async () => {
   const token = await signToken(key, claims({ sub: 'locked' }));
   expect(await get(token)).toBe(200);

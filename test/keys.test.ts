@@ -1,9 +1,11 @@
 import { sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { isIntact } from '../src/core/ids.ts';
-import { useTestApp } from './create-test-app.ts';
+import { adoptAdminKey } from '../src/accounts/accounts.repository.ts';
+import { createTestApp, useTestApp } from './create-test-app.ts';
 import { dataOf, holder, type KeyView, makeKey, person, team } from './keys-kit.ts';
 import { secondApp } from './second-app.ts';
+import { ADMIN_KEY } from './test-env.ts';
 
 const shared = useTestApp({ MODEL_ALIASES: 'cheap=simulator,other=simulator' });
 const LIST = '/api/v1/videos';
@@ -111,6 +113,60 @@ test('a key neither makes, changes nor sees keys that may do more than it', asyn
   }
   // What takes away needs no more power than one has.
   expect((await request('PATCH', `/api/v1/keys/${weak.id}`, { expiresAt: inMs(1000) })).statusCode).toBe(200);
+});
+
+test('a key gets by replacing another no more than it has: no longer life, no second cap', async () => {
+  const { app, user } = shared();
+  const caller = await user('taker');
+  const scopes = ['videos:read', 'videos:write', 'keys'];
+  const lasting = await makeKey(caller, {});
+  const brief = await makeKey(caller, { scopes, expiresAt: inMs(HOUR_MS) });
+  const capped = await makeKey(caller, { scopes, spendCapUsd: 5 });
+  const sibling = await makeKey(caller, { spendCapUsd: 5 });
+  for (const [by, of, field] of [
+    [brief, lasting, 'expiresAt'],
+    [capped, sibling, 'spendCapUsd'],
+  ] as const) {
+    const refused = await holder(app, by.key)('POST', `/api/v1/keys/${of.id}/rotate`, {});
+    expect(refused.statusCode, refused.body).toBe(403);
+    expect(refused.json()).toMatchObject({ error: { code: 'forbidden', details: { field } } });
+    expect((await holder(app, of.key)('GET', '/api/v1/videos')).statusCode).toBe(200);
+  }
+  // Themselves they may.
+  for (const { id, key } of [brief, capped])
+    expect((await holder(app, key)('POST', `/api/v1/keys/${id}/rotate`, {})).statusCode).toBe(201);
+});
+
+test('the next start brings the key of the settings back, revoked or run out', async () => {
+  const { admin, app, clock, db } = await createTestApp();
+  const { apiKeys } = dataOf<{ apiKeys: KeyView[] }>(
+    await admin.request('GET', '/api/v1/admin/users/usr_admin'),
+  );
+  await admin.request('POST', `/api/v1/keys/${apiKeys[0]?.id}/rotate`, { overlapSeconds: 60 });
+  await clock.advance(61_000);
+  const works = async () => (await holder(app, ADMIN_KEY)('GET', '/api/v1/videos')).statusCode;
+  expect(await works()).toBe(401);
+  await adoptAdminKey(db, { key: ADMIN_KEY, generated: false }, new Date(clock.now()));
+  await clock.advance(1001);
+  expect(await works()).toBe(200);
+});
+
+test('a key with a quota gets no more by other keys, made or replaced', async () => {
+  const { app, admin, user } = shared();
+  const caller = await user('limited');
+  const other = await makeKey(caller);
+  const { id, key } = await makeKey(caller, { scopes: ['videos:read', 'videos:write', 'keys'] });
+  const payload = { videosPerDay: { hard: 0 } };
+  expect(
+    (await admin.inject({ method: 'PUT', url: `/api/v1/admin/quotas/key/${id}`, payload })).statusCode,
+  ).toBe(200);
+  const replace = (keyId: string, by = key) => holder(app, by)('POST', `/api/v1/keys/${keyId}/rotate`, {});
+  expect((await holder(app, key)('POST', '/api/v1/keys', { name: 'child' })).statusCode).toBe(403);
+  expect((await replace(other.id)).statusCode).toBe(403);
+  // What takes its place has its quota, and no more power.
+  const next = dataOf(await replace(id), 201);
+  expect((await holder(app, next.key)('POST', '/api/v1/videos', { prompt: 'x' })).statusCode).toBe(429);
+  expect((await holder(app, next.key)('POST', '/api/v1/keys', { name: 'child' })).statusCode).toBe(403);
 });
 
 test('a key with a cap makes no keys and raises no caps; what it spends counts on when it is replaced', async () => {

@@ -97,6 +97,9 @@ test('a price holds from its moment on, and a job keeps the one it was planned b
 test.each([
   ['a negative price', { pricePerSecondUsd: -1 }],
   ['an absurd price', { pricePerSecondUsd: 1e9 }],
+  // Rounded it would be free of charge.
+  ['a price finer than a micro-dollar', { pricePerSecondUsd: 0.0000004 }],
+  ['a size of such a price', { bySize: { '640x360': 0.0000004 } }],
   ['an unknown model', { model: 'nobody' }],
   ['an unknown connection', { provider: 'nobody' }],
   ['an alias', { model: 'sora-2-alias' }],

@@ -61,6 +61,26 @@ test('of 200 creates at once against a budget for 50, exactly 50 are accepted', 
   expect((await checkLedger(app.db)).problems).toEqual([]);
 });
 
+test('a quota that many set at once is set by each, one after the other', async () => {
+  const { admin, db } = await createTestApp({ DATABASE_POOL_MAX: '10' });
+  const url = '/api/v1/admin/quotas/role/user';
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, (_, n) =>
+      admin.inject({ method: 'PUT', url, payload: { videosPerDay: { hard: n + 1 } } }),
+    ),
+  );
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(12).fill(200));
+  const entries = await db
+    .selectFrom('audit_log')
+    .select('details')
+    .where('action', '=', 'quota.set')
+    .orderBy('id')
+    .execute();
+  const steps = entries.map(({ details }) => details as { from: unknown; to: unknown });
+  // Each one found what the one before had left.
+  expect(steps.slice(1).map(({ from }) => from)).toEqual(steps.slice(0, -1).map(({ to }) => to));
+});
+
 test('a denial says what is left and when it starts anew, and clients do not ask again', async () => {
   const app = await priced({ QUOTA_TIME_ZONE: 'America/New_York' });
   await setQuota(app, 'role/admin', { usdPerDay: { hard: 0.6 } });
@@ -293,6 +313,8 @@ const shared = useTestApp();
 test.each([
   ['a negative amount', 'user/usr_admin', { usdPerDay: { hard: -1 } }, 400],
   ['an absurd amount', 'user/usr_admin', { usdPerDay: { hard: 1e12 } }, 400],
+  // Rounded it would refuse everything.
+  ['a budget finer than a micro-dollar', 'user/usr_admin', { usdPerDay: { hard: 0.0000004 } }, 400],
   ['a fraction of a video', 'user/usr_admin', { videosPerDay: { hard: 1.5 } }, 400],
   ['a text', 'user/usr_admin', { videosPerDay: { hard: 'many' } }, 400],
   ['an unknown limit', 'user/usr_admin', { usdPerYear: { hard: 1 } }, 400],

@@ -1,6 +1,16 @@
 import { array, assert, asyncProperty, constant, constantFrom, oneof, record } from 'fast-check';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type Browser, codeOf, firstAdmin, person, PUBLIC_URL } from './accounts-kit.ts';
+import { sql } from 'kysely';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import {
+  type Browser,
+  codeOf,
+  createBrowser,
+  firstAdmin,
+  invitation,
+  PASSWORD,
+  person,
+  PUBLIC_URL,
+} from './accounts-kit.ts';
 import { useTestApp } from './create-test-app.ts';
 
 const shared = useTestApp({ PUBLIC_URL });
@@ -198,6 +208,54 @@ test('an invitation by somebody who may not invite any more is void', async () =
   const { invitationId } = await browsers.ben.data<{ invitationId: string }>('POST', path, body);
   expect(await says('ann', 'PATCH', `teams/${teamId}/members/${ids.ben}`, { role: 'admin' })).toBe(200);
   expect(await says('dan', 'POST', `team-invitations/${invitationId}/accept`)).toBe('invitation_not_found');
+});
+
+test('invitations by somebody who is locked out, or no admin any more, are void', async () => {
+  const ben = () => `admin/users/${ids.ben}`;
+  const teamId = await create('ben');
+  const body = { email: 'dan@example.com' };
+  const invited = await browsers.ben.data<{ invitationId: string }>(
+    'POST',
+    `teams/${teamId}/invitations`,
+    body,
+  );
+  await admin.data('PATCH', ben(), { role: 'admin' });
+  const token = await invitation(browsers.ben, 'new@example.com');
+  await admin.data('PATCH', ben(), { role: 'user' });
+  const newcomer = { token, name: 'New', password: PASSWORD };
+  const refused = await createBrowser(shared()).send('POST', 'auth/sign-up/accept', newcomer);
+  expect(codeOf(refused)).toBe('invalid_link');
+  expect(await admin.data('GET', 'auth/invitations')).toEqual([]);
+  await admin.data('PATCH', ben(), { disabled: true });
+  expect(await says('dan', 'POST', `team-invitations/${invited.invitationId}/accept`)).toBe(
+    'invitation_not_found',
+  );
+  await admin.data('PATCH', ben(), { disabled: false });
+});
+
+test('who accepts while the invitation is being renewed gets the role that it offers then', async () => {
+  const { db } = shared();
+  const teamId = await create('ann');
+  const { invitationId } = await browsers.ann.data<{ invitationId: string }>(
+    'POST',
+    `teams/${teamId}/invitations`,
+    { email: 'dan@example.com', role: 'owner' },
+  );
+  const isWaiting = async () =>
+    (
+      await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+        db,
+      )
+    ).rows.length > 0;
+  const accepting = await db.transaction().execute(async (tx) => {
+    await sql`select from teams where id = ${teamId} for update`.execute(tx);
+    const answer = says('dan', 'POST', `team-invitations/${invitationId}/accept`);
+    await vi.waitFor(async () => expect(await isWaiting()).toBe(true));
+    await sql`update team_invitations set role = 'member' where id = ${invitationId}`.execute(tx);
+    return { answer };
+  });
+  expect(await accepting.answer).toBe(200);
+  expect(await browsers.dan.data('GET', `teams/${teamId}`)).toMatchObject({ role: 'member' });
 });
 
 test('whatever happens to two teams, everybody sees what the space they work in owns, and nothing else', async () => {

@@ -216,6 +216,48 @@ test('a table has every group, and no cell that a spreadsheet would run', async 
   await sql`delete from usage_deltas where owner_id = ${owner} and model <> 'simulator'`.execute(db);
 });
 
+test('a short name of a zone means the same to the database: its summer counts', async () => {
+  const { clock, user, db } = app();
+  const me = await user('summer');
+  const next = new Date(clock.now()).getUTCFullYear() + 1;
+  // Half past midnight in a summer of Central Europe; without summer time it would be the day before.
+  await clock.advance(Date.UTC(next, 6, 9, 22, 30) - clock.now());
+  await me.create(BODY);
+  const query = `from=${next}-07-10&to=${next}-07-11&timeZone=CET`;
+  for (const folded of [false, true]) {
+    if (folded) await foldUsage(db);
+    const { groups } = await report(me, query);
+    expect(groups.map(({ day, jobs }) => [day, jobs.created])).toEqual([[`${next}-07-10`, 1]]);
+  }
+});
+
+test('a zone that the database knows no more does not keep usage from being summed up', async () => {
+  const { user, db } = await createTestApp(MANY);
+  const me = await user('upgraded');
+  await sql`insert into usage_zones (name) values ('US/Pacific-New'), ('Europe/Berlin')`.execute(db);
+  await me.create(BODY);
+  expect(await foldUsage(db)).toBeGreaterThan(0);
+  expect((await report(me, `${ALL}&timeZone=Europe/Berlin`)).total.jobs.created).toBe(1);
+  const zones = await db.selectFrom('usage_zones').select('name').orderBy('name').execute();
+  expect(zones.map(({ name }) => name)).toEqual(['Europe/Berlin', 'UTC']);
+});
+
+test('a zone that the database does not know is refused, and sums up nothing', async () => {
+  const { admin, user, db } = await createTestApp(MANY);
+  const refused = await admin.request('GET', '/api/v1/usage?timeZone=US/Pacific-New');
+  expect(refused.statusCode, refused.body).toBe(400);
+  expect(refused.json()).toMatchObject({ error: { details: { field: 'timeZone' } } });
+  const bill = await admin.inject({
+    method: 'POST',
+    url: '/api/v1/admin/bills?provider=simulator&timeZone=US/Pacific-New',
+    headers: { 'content-type': 'text/csv' },
+    payload: 'date,amount\n2026-11-20,1\n',
+  });
+  expect(bill.statusCode, bill.body).toBe(400);
+  await (await user('later')).create(BODY);
+  expect(await foldUsage(db)).toBeGreaterThan(0);
+});
+
 test.each([
   ['a zone that is none', 'timeZone=Mars/Olympus', 'timeZone'],
   ['an offset, which databases read reversed', 'timeZone=%2B05:30', 'timeZone'],
@@ -224,6 +266,8 @@ test.each([
   ['the same twice', 'groupBy=day,day', 'groupBy'],
   ['day and month', 'groupBy=day,month', 'groupBy'],
   ['a day that is none', 'from=2026-02-30', 'from'],
+  ['a day before all calendars', 'from=0001-01-01', 'from'],
+  ['a page beyond all numbers', 'page=99999999999999999&limit=10000', 'page'],
   ['a time within a quarter', 'from=2026-02-01T00:01:00Z', 'from'],
   ['an end before the beginning', 'from=2026-02-02&to=2026-02-01', 'to'],
 ])('%s is refused', async (_what, query, field) => {

@@ -88,7 +88,7 @@ export async function adoptAdminKey(
   });
 }
 
-/** Stores a key that may do everything, as its hash; a key that is there already is made valid again. */
+/** Stores a key that may do everything, as its hash; a key that is there already is made valid again, without an end. */
 export async function insertKey(
   db: Kysely<DB> | Transaction<DB>,
   { userId, name, key }: { userId: string; name: string; key: string },
@@ -108,7 +108,7 @@ export async function insertKey(
   await db
     .insertInto('api_keys')
     .values(row)
-    .onConflict((conflict) => conflict.column('key_hash').doUpdateSet({ revoked_at: null }))
+    .onConflict((conflict) => conflict.column('key_hash').doUpdateSet({ revoked_at: null, expires_at: null }))
     .execute();
 }
 

@@ -1,5 +1,6 @@
 import { errorText } from '../core/errors.ts';
 import { askIssuer, authorizationUrl } from './ask-issuer.ts';
+import { shownName } from './shown-name.ts';
 import type { GithubOptions, ProviderParts, SignInProvider } from './sign-in-providers.ts';
 
 interface User {
@@ -64,7 +65,10 @@ export function createGithubProvider(
         const address = addresses.find(({ primary }) => primary);
         if (!address) return null;
         const { email, verified: emailVerified } = address;
-        return { user: { email, name: user.name ?? user.login, emailVerified }, data: { id: user.id } };
+        return {
+          user: { email, name: shownName(user.name, user.login), emailVerified },
+          data: { id: user.id },
+        };
       } catch (error) {
         log.warn({ provider: id, error: errorText(error) }, 'an identity could not be read');
         return null;

@@ -51,6 +51,11 @@ export async function deleteInvitationsOf(db: Db, email: string): Promise<void> 
     .execute();
 }
 
+/** What an admin promised who is none any more. */
+export async function deleteInvitationsFrom(db: Db, userId: string): Promise<void> {
+  await db.deleteFrom('invitations').where('invited_by', '=', userId).execute();
+}
+
 /** Those of admins; what people asked for themselves is theirs alone. */
 export async function listInvitations(db: Db, now: Date) {
   return db

@@ -76,12 +76,13 @@ export function createVerifyToken({
     const outsider = { issuer, subject: sub, name: nameIn(payload) ?? sub };
     const user = await findOrAddOutsider(db, outsider, new Date(clock.now()));
     if (user.isDisabled) return undefined;
-    const isAdmin = user.role === 'admin' || (adminClaim !== undefined && hasClaim(payload, adminClaim));
+    const isAdminByToken = adminClaim !== undefined && hasClaim(payload, adminClaim);
     return {
       principal: {
         userId: user.id,
         ownerId: user.id,
-        role: isAdmin ? 'admin' : 'user',
+        role: user.role === 'admin' || isAdminByToken ? 'admin' : 'user',
+        isAdminByToken,
         scopes: ALL_SCOPES,
         // Of one person all tokens are one: they come and go by the minute.
         credentialId: `jwt_${user.id}`,

@@ -1,6 +1,6 @@
 import { AppError } from '../core/errors.ts';
 import type { Micros } from '../core/money.ts';
-import type { KeyRow, Reach } from './keys.repository.ts';
+import type { KeyLimits, KeyRow, Reach } from './keys.repository.ts';
 import { powerOf, type Principal, type Scope } from './principal.ts';
 
 /** What a new key is to be; what is left out is the caller's own. */
@@ -29,18 +29,17 @@ export interface Means {
   models: readonly string[] | null;
   spendCapMicros: Micros | null;
   expiresAt: Date | null;
+  hasQuota: boolean;
 }
 
-export function meansOf(
-  caller: Principal,
-  limits: Pick<KeyRow, 'spend_cap_micros' | 'expires_at'> | undefined,
-): Means {
+export function meansOf(caller: Principal, limits: KeyLimits | undefined): Means {
   return {
     caller,
     scopes: powerOf(caller),
     models: caller.models,
     spendCapMicros: limits?.spend_cap_micros ?? null,
     expiresAt: limits?.expires_at ?? null,
+    hasQuota: limits?.has_quota ?? false,
   };
 }
 
@@ -95,6 +94,9 @@ export function checkWish(mine: Means, wish: Rights, now: number, key?: KeyRow):
     });
   }
   if (mine.spendCapMicros !== null) checkCap(wish, key);
+  // For the same reason.
+  if (mine.hasQuota && !key)
+    throw refusal(undefined, 'A key with a quota makes no keys, only replaces itself.', {});
 }
 
 /** A key with a cap could spend without one through keys it makes: each of them would count for itself. */
@@ -106,10 +108,30 @@ function checkCap(wish: Rights, key: KeyRow | undefined): void {
   }
 }
 
-function refusal(param: string, why: string, allowed: object): AppError {
+/**
+ * Throws `forbidden` when the key that takes another's place would let the caller do what they cannot: its secret is
+ * theirs then. A key may always be replaced by itself.
+ */
+export function checkRotation({ caller, expiresAt, spendCapMicros, hasQuota }: Means, key: KeyRow): void {
+  if (key.id === caller.keyId) return;
+  if ((key.expires_at?.getTime() ?? Infinity) > (expiresAt?.getTime() ?? Infinity)) {
+    throw refusal('expiresAt', 'The new one would be valid for longer than your own key.', {
+      expiresAt: expiresAt?.toISOString(),
+    });
+  }
+  if (hasQuota) throw refusal(undefined, 'A key with a quota replaces itself, and no other.', {});
+  if (spendCapMicros !== null)
+    throw refusal(
+      'spendCapUsd',
+      'A key with a spend cap replaces itself, and no other: they would add up.',
+      {},
+    );
+}
+
+function refusal(param: string | undefined, why: string, allowed: object): AppError {
   return new AppError('forbidden', {
     message: `A key may not do more than the one it is made with. ${why}`,
     details: { allowed },
-    param,
+    ...(param === undefined ? {} : { param }),
   });
 }

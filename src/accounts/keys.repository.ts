@@ -76,14 +76,18 @@ export async function findKey(
     .executeTakeFirst();
 }
 
+export interface KeyLimits extends Pick<KeyRow, 'spend_cap_micros' | 'expires_at'> {
+  /** An administrator has said how much may be used with it. */
+  has_quota: boolean;
+}
+
 /** Limits of the key that a caller shows. */
-export async function findLimits(
-  db: Kysely<DB>,
-  keyId: string,
-): Promise<Pick<KeyRow, 'spend_cap_micros' | 'expires_at'> | undefined> {
+export async function findLimits(db: Kysely<DB>, keyId: string): Promise<KeyLimits | undefined> {
+  const quota = sql<boolean>`exists (select from quotas
+    where scope = 'key' and subject_id = coalesce(family_id, api_keys.id) and hard is not null)`;
   return db
     .selectFrom('api_keys')
-    .select(['spend_cap_micros', 'expires_at'])
+    .select(['spend_cap_micros', 'expires_at', quota.as('has_quota')])
     .where('id', '=', keyId)
     .executeTakeFirst();
 }

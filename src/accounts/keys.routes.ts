@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { AppError } from '../core/errors.ts';
-import { type Micros, usdToMicros } from '../core/money.ts';
+import { exactMicros } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
@@ -170,20 +169,7 @@ function readWish({ name, models, spendCapUsd, expiresAt }: WishBody) {
   return {
     name,
     models,
-    spendCapMicros: readCap(spendCapUsd),
+    spendCapMicros: typeof spendCapUsd === 'number' ? exactMicros(spendCapUsd, 'spendCapUsd') : spendCapUsd,
     expiresAt: typeof expiresAt === 'string' ? new Date(expiresAt) : expiresAt,
   };
-}
-
-/** Throws `invalid_request` for what is finer than a micro-dollar: rounded it would be another cap than the one asked for. */
-function readCap(usd: number | null | undefined): Micros | null | undefined {
-  if (typeof usd !== 'number') return usd;
-  const micros = usdToMicros(usd);
-  if (Math.abs(usd * 1_000_000 - micros) > 0.001) {
-    throw new AppError('invalid_request', {
-      message: 'spendCapUsd: must be a whole number of micro-dollars.',
-      param: 'spendCapUsd',
-    });
-  }
-  return micros;
 }

@@ -6,7 +6,15 @@ import type { JsonObject } from '../core/json.ts';
 import type { Micros } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
 import { appendAudit } from './audit.repository.ts';
-import { checkWish, effectiveWish, type KeyWish, type Means, meansOf, reachOf } from './keys-power.ts';
+import {
+  checkRotation,
+  checkWish,
+  effectiveWish,
+  type KeyWish,
+  type Means,
+  meansOf,
+  reachOf,
+} from './keys-power.ts';
 import * as keys from './keys.repository.ts';
 import { findRole } from './teams.repository.ts';
 import type { KeyRow } from './keys.repository.ts';
@@ -177,8 +185,9 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
 
     async rotate(actor, id, overlapSeconds) {
       let secret = '';
-      const made = await act(actor, id, async (tx, key) => {
+      const made = await act(actor, id, async (tx, key, mine) => {
         refuseDead(key);
+        checkRotation(mine, key);
         const successor = await keys.findSuccessor(tx, id);
         if (successor !== undefined) {
           throw new AppError('key_not_active', { message: `The API key has been replaced by ${successor}.` });

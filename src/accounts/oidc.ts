@@ -1,6 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { errorText } from '../core/errors.ts';
 import { askIssuer, authorizationUrl, type IssuerRequest } from './ask-issuer.ts';
+import { shownName } from './shown-name.ts';
 import type { OidcOptions, ProviderParts, SignInProvider } from './sign-in-providers.ts';
 
 interface Discovery {
@@ -94,7 +95,7 @@ export function createOidcProvider(
         const { sub, email, name } = claims;
         if (claims.nonce !== expectedIdTokenNonce || email === undefined) return null;
         const emailVerified = options.trustsEmails || claims.email_verified === true;
-        const user = { email, name: name ?? email, emailVerified };
+        const user = { email, name: shownName(name, email), emailVerified };
         return { user, data: { sub } };
       } catch (error) {
         log.warn({ provider: options.id, error: errorText(error) }, 'an identity was refused');

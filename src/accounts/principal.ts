@@ -11,6 +11,8 @@ export interface Principal {
   /** Whose library and budget this is about: the person's own, or a team's. */
   ownerId: string;
   role: 'user' | 'admin';
+  /** The role is what the shown token says; here they may be no admin. */
+  isAdminByToken?: boolean | undefined;
   scopes: ReadonlySet<Scope>;
   /** What was shown: an API key's id, or a session's or token's. Limits and retries are counted by it. */
   credentialId: string;

@@ -2,6 +2,7 @@ import { sql, type Transaction } from 'kysely';
 import type { Db } from '../database/open.ts';
 import type { TeamInvitationsTable } from '../database/schema-people.ts';
 import type { DB } from '../database/schema.ts';
+import type { TeamRole } from './teams.repository.ts';
 
 /** Invites an address, or renews the invitation it has; returns its id. */
 export async function upsertTeamInvitation(
@@ -54,22 +55,26 @@ export async function listInvitationsFor(db: Db, userId: string, now: Date, id?:
     .execute();
 }
 
-/** An invitation serves once: false when it is gone. */
-export async function deleteTeamInvitation(db: Db, id: string, teamId: string): Promise<boolean> {
+/** An invitation serves once: undefined when it is gone, else the role that it offered in the end. */
+export async function takeTeamInvitation(db: Db, id: string, teamId: string): Promise<TeamRole | undefined> {
   const row = await db
     .deleteFrom('team_invitations')
     .where('id', '=', id)
     .where('team_id', '=', teamId)
-    .returning('id')
+    .returning('role')
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.role;
 }
 
-/** What somebody promised who may not promise it any more. */
-export async function deleteInvitationsBy(db: Db, teamId: string, userId: string): Promise<void> {
+/** What somebody promised who may not promise it any more: for a team, or for all. */
+export async function deleteInvitationsBy(
+  db: Db,
+  teamId: string | 'every team',
+  userId: string,
+): Promise<void> {
   await db
     .deleteFrom('team_invitations')
-    .where('team_id', '=', teamId)
     .where('invited_by', '=', userId)
+    .$if(teamId !== 'every team', (query) => query.where('team_id', '=', teamId))
     .execute();
 }

@@ -4,9 +4,9 @@ import type { Accounts } from './accounts.ts';
 import { findByEmail } from './people.repository.ts';
 import type { Principal } from './principal.ts';
 import {
-  deleteTeamInvitation,
   listInvitationsFor,
   listTeamInvitations,
+  takeTeamInvitation,
   upsertTeamInvitation,
 } from './team-invitations.repository.ts';
 import { type Act, audit, change, getTeam, requireRole } from './teams.ts';
@@ -73,7 +73,7 @@ export async function revokeTeamInvitation(
   { teamId, invitationId }: { teamId: string; invitationId: string },
 ): Promise<void> {
   await change(accounts, act, teamId, 'admin', async (tx) => {
-    if (!(await deleteTeamInvitation(tx, invitationId, teamId))) throw new AppError('invitation_not_found');
+    if (!(await takeTeamInvitation(tx, invitationId, teamId))) throw new AppError('invitation_not_found');
     await audit(accounts, tx, act, 'team.invitation_revoked', teamId, { invitationId });
   });
 }
@@ -96,8 +96,10 @@ async function answer(accounts: Accounts, act: Act, id: string, accepts: boolean
     const [invitation] = await listInvitationsFor(tx, userId, now, id);
     // The team first, as everybody does who changes one: then nobody waits for the other.
     if (!invitation || !(await lockTeam(tx, invitation.teamId))) throw new AppError('invitation_not_found');
-    const { teamId, role } = invitation;
-    if (!(await deleteTeamInvitation(tx, id, teamId))) throw new AppError('invitation_not_found');
+    const { teamId } = invitation;
+    // It may have been renewed for another role until the team was ours.
+    const role = await takeTeamInvitation(tx, id, teamId);
+    if (!role) throw new AppError('invitation_not_found');
     if (accepts) await insertMember(tx, { teamId, userId, role }, now);
     const action = accepts ? 'team.joined' : 'team.invitation_declined';
     await audit(accounts, tx, act, action, teamId, { userId, invitationId: id, role });

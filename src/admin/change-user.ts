@@ -1,10 +1,13 @@
 import type { Kysely } from 'kysely';
 import type { Actor } from '../accounts/actor.ts';
 import { appendAudit } from '../accounts/audit.repository.ts';
+import { deleteInvitationsFrom } from '../accounts/invitations.repository.ts';
+import type { Principal } from '../accounts/principal.ts';
+import { deleteInvitationsBy } from '../accounts/team-invitations.repository.ts';
 import { AppError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
-import { lockAdmins, lockUser, updateUser, type UserRow } from './users.repository.ts';
+import { findUser, lockAdmins, lockUser, updateUser, type UserRow } from './users.repository.ts';
 
 export interface UserChange {
   name?: string;
@@ -18,15 +21,17 @@ export interface UserChange {
  */
 export async function changeUser(
   db: Kysely<DB>,
-  actor: Actor,
+  { isAdminByToken = false, ...actor }: Actor & Pick<Principal, 'isAdminByToken'>,
   id: string,
   change: UserChange,
   now: Date,
 ): Promise<UserRow> {
   return db.transaction().execute(async (tx) => {
     const admins = await lockAdmins(tx);
-    if (!admins.includes(actor.actorId))
-      throw new AppError('forbidden', { message: 'You are no longer an admin.' });
+    const isAdmin = isAdminByToken
+      ? (await findUser(tx, actor.actorId))?.disabled_at === null
+      : admins.includes(actor.actorId);
+    if (!isAdmin) throw new AppError('forbidden', { message: 'You are no longer an admin.' });
     const user = await lockUser(tx, id);
     if (!user) throw new AppError('user_not_found');
     const role = change.role ?? user.role;
@@ -45,6 +50,9 @@ export async function changeUser(
       },
       now,
     );
+    const isLockedOut = isDisabled && user.disabled_at === null;
+    if (isLockedOut || role !== user.role) await deleteInvitationsFrom(tx, id);
+    if (isLockedOut) await deleteInvitationsBy(tx, 'every team', id);
     const details: JsonObject = changed;
     await appendAudit(tx, { ...actor, action: 'user.changed', subjectId: id, details }, now);
     return updated;

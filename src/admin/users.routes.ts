@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { type Static, Type } from 'typebox';
 import { actorOf } from '../accounts/actor.ts';
+import { callerOf } from '../accounts/authenticate.ts';
 import type { Clock } from '../core/clock.ts';
 import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { AppError } from '../core/errors.ts';
@@ -87,8 +88,15 @@ const PatchBody = Type.Object(
 
 const UserId = Type.Object({ userId: Type.String() });
 
+export interface UserRoutesOptions {
+  db: Kysely<DB>;
+  clock: Clock;
+  /** Somebody has more or less power than before. */
+  onUserChange(userId: string): void;
+}
+
 /** `/api/v1/admin/users`. */
-export function registerUserRoutes(server: Server, { db, clock }: { db: Kysely<DB>; clock: Clock }): void {
+export function registerUserRoutes(server: Server, { db, clock, onUserChange }: UserRoutesOptions): void {
   const shared = { ...common, security: KEY_REQUIRED };
 
   async function detail(user: UserRow): Promise<Static<typeof DetailSchema>> {
@@ -172,7 +180,11 @@ export function registerUserRoutes(server: Server, { db, clock }: { db: Kysely<D
     },
     async (request) => {
       const now = new Date(clock.now());
-      const user = await changeUser(db, actorOf(request), request.params.userId, request.body, now);
+      const { isAdminByToken } = callerOf(request);
+      const actor = { ...actorOf(request), isAdminByToken };
+      const user = await changeUser(db, actor, request.params.userId, request.body, now);
+      // Its own notice may take a moment to come back to this process.
+      onUserChange(user.id);
       return { success: true as const, data: await detail(user) };
     },
   );

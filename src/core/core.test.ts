@@ -7,7 +7,7 @@ import { newId, newSecret } from './ids.ts';
 import { asObject } from './json.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { startLoop } from './loop.ts';
-import { microsToUsd, usdToMicros } from './money.ts';
+import { exactMicros, microsToUsd, usdToMicros } from './money.ts';
 
 test('backoff grows, keeps its jitter between half and all, and has an end', () => {
   const backoff = { baseMs: 100, factor: 2, maxMs: 1000 };
@@ -22,6 +22,15 @@ test('money survives the way to USD and back', () => {
     fc.property(fc.integer({ min: 0, max: 1e12 }), (micros) => usdToMicros(microsToUsd(micros)) === micros),
   );
   expect(() => usdToMicros(Number.NaN)).toThrow(RangeError);
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 1e15 }),
+      (micros) => exactMicros(microsToUsd(micros), 'usd') === micros,
+    ),
+  );
+  expect(exactMicros(0.1 + 0.2, 'usd')).toBe(300_000);
+  for (const fine of [0.0000004, 0.0000015, 1.0000001])
+    expect(() => exactMicros(fine, 'usd')).toThrow(AppError);
 });
 
 test('ids sort by time and secrets do not repeat', () => {

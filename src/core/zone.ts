@@ -1,10 +1,16 @@
-/** Whether it is the name of a time zone, such as `Europe/Berlin`. Bare offsets are none: PostgreSQL reads them reversed. */
-export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return false;
+const DAY_MS = 24 * 60 * 60_000;
+
+/**
+ * A time zone by its name, such as `Europe/Berlin`; undefined when there is none of it. Bare offsets are none: PostgreSQL
+ * reads them reversed. Short names are resolved: to PostgreSQL `CET` never has a summer, and `IST` is in Israel.
+ */
+export function findTimeZone(name: string): string | undefined {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return undefined;
   try {
-    return clockOf(name) !== undefined;
+    const { timeZone } = clockOf(name).resolvedOptions();
+    return name.includes('/') ? name : timeZone;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -40,11 +46,14 @@ export function zoneOffsetMs(zone: string, at: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000;
 }
 
-/** When a day (`2026-11-21`) begins in a zone; where clocks skip its midnight, at the first moment after it. */
+/** When a day (`2026-11-21`) begins in a zone: the first of two midnights; where clocks skip it, the first moment after. */
 export function startOfDay(zone: string, day: string): number {
   const midnight = Date.parse(`${day}T00:00:00Z`);
-  const guess = midnight - zoneOffsetMs(zone, midnight);
-  return midnight - zoneOffsetMs(zone, guess);
+  const before = zoneOffsetMs(zone, midnight - DAY_MS);
+  const begin = midnight - before;
+  // Unless clocks were changed earlier on that day, or are set back to the day before in that very moment.
+  const isReached = zoneOffsetMs(zone, begin - 1) === before && dayIn(zone, begin) === day;
+  return isReached ? begin : midnight - zoneOffsetMs(zone, begin);
 }
 
 /** The day (`2026-11-21`) that a moment falls on in a zone. */

@@ -25,6 +25,9 @@ const TRANSLATED: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: 'invalid_multipart',
 };
 
+/** SQLSTATE: a NUL was to be stored or compared. No id has one, so only a request can have brought it here. */
+const NO_TEXT = '22021';
+
 /** One place decides what of an error may be seen. Whatever is not foreseen is a 500 that says nothing. */
 export function toPublicError(error: unknown): PublicError {
   if (error instanceof AppError) {
@@ -33,6 +36,10 @@ export function toPublicError(error: unknown): PublicError {
   }
   const fastify = error as Partial<FastifyError>;
   if (fastify.validation) return fromValidation(fastify.validation);
+  if (fastify.code === NO_TEXT) {
+    const message = 'The request has a character that is no text (U+0000).';
+    return { ...ERRORS.invalid_request, code: 'invalid_request', message };
+  }
   const code = fastify.code === undefined ? undefined : TRANSLATED[fastify.code];
   if (code) return { status: ERRORS[code].status, code, message: ERRORS[code].message };
   if (fastify.code === 'FST_ERR_BAD_URL') return { ...ERRORS.not_found, code: 'not_found' };

@@ -48,6 +48,7 @@ const VIOLATIONS = '23';
 export const KEY_LIFETIME_MS = 24 * 60 * 60_000;
 /** A retry without a key is taken for one of a request that came at most this long before. */
 const RETRY_WINDOW_MS = 5 * 60_000;
+const QUARTER_MS = 15 * 60_000;
 /** How many creating requests share one statement: enough to share its cost, few enough not to wait for it. */
 const MOST_TOGETHER = 50;
 
@@ -70,7 +71,7 @@ export function createCreate(
 
   // Those of one key are counted in one row, which they would otherwise wait for one by one, each as long as the disk takes.
   const insertTogether = gather<Insertion, boolean>({
-    laneOf: ({ jobs: [job] }) => JSON.stringify([job?.owner_id, job?.user_id, job?.api_key_id]),
+    laneOf: ({ jobs: [job] }) => laneOf(job),
     run: (insertions) => insertJobs(db, insertions, quotaZone),
     refuses: isRefusal,
     most: MOST_TOGETHER,
@@ -175,6 +176,17 @@ export function createCreate(
       if (underway.get(fingerprint) === creating) underway.delete(fingerprint);
     }
   };
+}
+
+/**
+ * Whose statement a job may share: that of its owner, person and key, and of its time, since all of a statement is counted in
+ * one day. Days begin on quarters of an hour in every zone.
+ */
+export function laneOf(
+  job: Pick<Job, 'owner_id' | 'user_id' | 'api_key_id' | 'created_at'> | undefined,
+): string {
+  const quarter = job && Math.floor(job.created_at.getTime() / QUARTER_MS);
+  return JSON.stringify([job?.owner_id, job?.user_id, job?.api_key_id, quarter]);
 }
 
 class KeyTaken extends Error {}

@@ -30,6 +30,8 @@ type Field = keyof typeof NAMES;
 
 const REQUIRED: readonly Field[] = ['day', 'amount'];
 const MAX_LINES = 200_000;
+/** In one line: more is none, and the sum of many must stay a number. */
+const MAX_SECONDS = 1e12;
 const SHOWN_PROBLEMS = 20;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -120,7 +122,7 @@ function readLine(
   if (cells.some((cell) => cell.includes('\u0000')))
     throw new RangeError('it has characters that are no text.');
   const seconds = text('seconds') === '' ? null : Number(text('seconds').replaceAll(',', ''));
-  if (seconds !== null && !Number.isFinite(seconds))
+  if (seconds !== null && !(Math.abs(seconds) <= MAX_SECONDS))
     throw new RangeError(`${quoted(text('seconds'))} is no quantity.`);
   return {
     line,
@@ -134,14 +136,16 @@ function readLine(
 
 /** A day, a time with its zone, a time without one (of the bill's zone), or seconds or milliseconds since 1970. */
 function readDay(text: string, timeZone: string): string {
-  const day = /^(\d{4}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?$/.exec(text)?.[1];
+  const day = /^([1-9]\d{3}-\d{2}-\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?$/.exec(text)?.[1];
   if (
     day !== undefined &&
     !Number.isNaN(Date.parse(`${day}T00:00:00Z`)) &&
     new Date(`${day}T00:00:00Z`).toISOString().slice(0, 10) === day
   )
     return day;
-  const isTime = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|[+-]\d{2}:?\d{2})$/.test(text);
+  const isTime = /^[1-9]\d{3}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|[+-]\d{2}:?\d{2})$/.test(
+    text,
+  );
   const epoch = /^\d{10}$/.test(text)
     ? Number(text) * 1000
     : /^\d{13}$/.test(text)

@@ -6,7 +6,6 @@ import type { Clock } from '../core/clock.ts';
 import { writeCsv } from '../core/csv.ts';
 import { AppError } from '../core/errors.ts';
 import { microsToUsd } from '../core/money.ts';
-import { isTimeZone } from '../core/zone.ts';
 import type { DB } from '../database/schema.ts';
 import { readForm } from '../http/form.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
@@ -15,7 +14,9 @@ import type { Server } from '../http/server.ts';
 import { compareBill, type Drift } from './bill-drift.ts';
 import { type DriftRow, percentOf } from './bills.ts';
 import { readBill } from './bills-csv.ts';
+import { readTimeZone } from './reports.ts';
 import { wantsCsv } from './reports.routes.ts';
+import { requireZone } from './rollup.repository.ts';
 
 export interface BillRoutesOptions {
   db: Kysely<DB>;
@@ -123,11 +124,9 @@ export function registerBillRoutes(server: Server, options: BillRoutesOptions): 
       },
     },
     async (request, reply) => {
-      const { provider, timeZone = 'UTC', correct = false, format } = request.query;
-      if (!isTimeZone(timeZone)) {
-        const message = 'timeZone is the name of a time zone such as Europe/Berlin.';
-        throw new AppError('invalid_request', { message, param: 'timeZone' });
-      }
+      const { provider, correct = false, format } = request.query;
+      const timeZone = readTimeZone(request.query.timeZone);
+      await requireZone(options.db, timeZone);
       const { lines, columns } = await readBill(await fileOf(request, options.bodyLimitBytes), timeZone);
       const drift = await compareBill(options, lines, {
         connection: provider,

@@ -4,7 +4,7 @@ import { actorOf } from '../accounts/actor.ts';
 import { appendAudit } from '../accounts/audit.repository.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
-import { microsToUsd, usdToMicros } from '../core/money.ts';
+import { exactMicros, microsToUsd } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Success } from '../http/schemas.ts';
@@ -88,8 +88,9 @@ export function registerPriceRoutes(server: Server, options: PriceRoutesOptions)
       const validFrom = body.validFrom === undefined ? now : new Date(body.validFrom);
       check(body, validFrom, now, catalog);
       const bySize = Object.entries(body.bySize ?? {}).map(
-        ([size, usd]) => [size, usdToMicros(usd)] as const,
+        ([size, usd]) => [size, exactMicros(usd, `bySize.${size}`)] as const,
       );
+      const perSecondMicros = exactMicros(body.pricePerSecondUsd, 'pricePerSecondUsd');
       const actor = actorOf(request);
       const price = await db.transaction().execute(async (tx) => {
         const inserted = await insertPrice(
@@ -97,7 +98,7 @@ export function registerPriceRoutes(server: Server, options: PriceRoutesOptions)
           {
             connection: body.provider,
             model: body.model,
-            perSecondMicros: usdToMicros(body.pricePerSecondUsd),
+            perSecondMicros,
             bySize: Object.fromEntries(bySize),
             validFrom,
             createdBy: actor.actorId,

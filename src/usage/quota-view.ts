@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { AppError } from '../core/errors.ts';
-import { usdToMicros } from '../core/money.ts';
+import { exactMicros } from '../core/money.ts';
 import { Nullable } from '../http/schemas.ts';
 import { type Metric, METRICS, type QuotaField, shownAmount } from './quota.ts';
 import type { Limit, Quota, Use } from './quotas.repository.ts';
@@ -80,9 +80,9 @@ export function readLimits(body: Static<typeof LimitsBody>): Limit[] {
         param: field,
       });
     }
-    const stored = (amount: number | null) =>
-      amount === null || METRICS[metric].unit !== 'USD' ? amount : usdToMicros(amount);
-    return [{ metric, hard: stored(hard), soft: stored(soft) }];
+    const stored = (name: 'hard' | 'soft', amount: number | null) =>
+      amount === null || METRICS[metric].unit !== 'USD' ? amount : exactMicros(amount, `${field}.${name}`);
+    return [{ metric, hard: stored('hard', hard), soft: stored('soft', soft) }];
   });
 }
 

@@ -12,6 +12,7 @@ import { LimitsBody, QuotaSchema, readLimits, UseSchema, viewQuota, viewUse } fr
 import {
   findSubject,
   listQuotas,
+  lockQuota,
   type Quota,
   type QuotaSubject,
   replaceQuotas,
@@ -111,6 +112,7 @@ export function registerQuotaAdminRoutes(server: Server, options: QuotaRoutesOpt
       const { userId, credentialId } = callerOf(request);
       const now = new Date(clock.now());
       const rows = await db.transaction().execute(async (tx): Promise<Quota[]> => {
+        await lockQuota(tx, subject);
         const former = viewQuota(subject, await listQuotas(tx, subject));
         await replaceQuotas(tx, subject, limits, userId, now);
         const rows = await listQuotas(tx, subject);

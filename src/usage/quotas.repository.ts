@@ -24,6 +24,12 @@ export async function listQuotas(db: Kysely<DB>, subject?: QuotaSubject): Promis
   return query.execute();
 }
 
+/** Changes of one subject's limits happen one after the other; until the transaction ends. */
+export async function lockQuota(tx: Transaction<DB>, { scope, subjectId }: QuotaSubject): Promise<void> {
+  // There may be no row yet that could be locked.
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`quota ${scope} ${subjectId}`}, 0))`.execute(tx);
+}
+
 /** The given limits take the place of all that the subject had. */
 export async function replaceQuotas(
   tx: Transaction<DB>,

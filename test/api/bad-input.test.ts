@@ -74,6 +74,37 @@ test.each(NATIVE)('native create refuses %s', async (_what, body, code, mention)
   expect(await countJobs(app)).toBe(0);
 });
 
+test.each([
+  '/api/v1/videos/x%00',
+  '/v1/videos/x%00',
+  '/v1/videos?after=x%00',
+  '/api/v1/assets/x%00',
+  '/api/v1/collections/x%00',
+  '/api/v1/keys/x%00',
+  '/api/v1/keys?after=x%00',
+  '/api/v1/teams/x%00',
+  '/api/v1/admin/users/x%00',
+  '/api/v1/admin/jobs/x%00',
+  '/api/v1/admin/usage?owner=x%00',
+])('a NUL in %s is refused', async (url) => {
+  const response = await shared().admin.request('GET', url);
+  expect(response.statusCode, response.body).toBe(400);
+  expect(response.body).toContain('no text');
+});
+
+test.each([
+  ['POST', '/api/v1/keys', { name: 'x', expiresAt: '2030-12-31T23:59:60Z' }],
+  ['GET', '/api/v1/admin/audit?from=2016-12-31T23:59:60Z'],
+  ['GET', '/api/v1/admin/jobs?to=2016-12-31T23:59:60Z'],
+] as const)(
+  'a leap second, which no clock here has, is refused: %s %s',
+  async (method, url, body?: object) => {
+    const response = await shared().admin.request(method, url, body);
+    expect(response.statusCode, response.body).toBe(400);
+    expect(response.body).toContain('date-time');
+  },
+);
+
 test('refusals of size, length and model list what is possible', async () => {
   const { admin } = shared();
   const details = async (body: object) =>
