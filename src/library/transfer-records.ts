@@ -24,7 +24,14 @@ const Nullable = <Schema extends Parameters<typeof Type.Union>[0][number]>(schem
 const OneOf = <const T extends string>(values: readonly T[]) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values] });
 const idOf = (prefix: string) => Type.String({ pattern: `^${prefix}_[0-9A-Za-z]{8,64}$` });
-const Time = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$' });
+/** Only days and hours that there are: a date object of others is none. */
+const Time = Type.String({
+  pattern:
+    '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,3})?Z$',
+});
+/** What PostgreSQL can keep. */
+const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000]*$' });
+const WebhookUrl = Type.String({ maxLength: 2048, pattern: '^https?://[^\\u0000]*$' });
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Small = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
@@ -60,6 +67,11 @@ const Result = Type.Object({
   }),
 });
 
+const Derived = Type.Object({
+  by: OneOf(['provider', 'stand_in']),
+  reference: Type.Optional(OneOf(['first_frame', 'last_frame', 'parent_reference'])),
+});
+
 /** One line of `videos.jsonl`. Lines of later releases may say more. */
 const VideoRecord = Type.Object({
   id: idOf('video'),
@@ -78,7 +90,7 @@ const VideoRecord = Type.Object({
   metadata: Type.Record(Type.String({ minLength: 1, maxLength: 64 }), Type.String({ maxLength: 512 }), {
     maxProperties: 32,
   }),
-  webhookUrl: Nullable(Type.String({ maxLength: 2048, pattern: '^https?://' })),
+  webhookUrl: Nullable(WebhookUrl),
   reference: Nullable(ImageFile),
   assetId: Nullable(idOf('asset')),
   batchId: Nullable(idOf('batch')),
@@ -88,7 +100,7 @@ const VideoRecord = Type.Object({
   rootId: Nullable(idOf('video')),
   depth: Small(0, 32_767),
   derivation: Nullable(OneOf(DERIVATIONS)),
-  derived: Nullable(Type.Record(Type.String(), Type.Unknown())),
+  derived: Nullable(Derived),
   starred: Type.Boolean(),
   pinned: Type.Boolean(),
   error: Nullable(
@@ -112,21 +124,21 @@ const VideoRecord = Type.Object({
 
 const CollectionRecord = Type.Object({
   id: idOf('col'),
-  name: Type.String({ minLength: 1, maxLength: 200, pattern: '\\S' }),
+  name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$' }),
   createdAt: Time,
 });
 
 const BatchRecord = Type.Object({
   id: idOf('batch'),
-  name: Nullable(Type.String({ minLength: 1, maxLength: 200 })),
-  webhookUrl: Nullable(Type.String({ maxLength: 2048, pattern: '^https?://' })),
+  name: Nullable(Text(200)),
+  webhookUrl: Nullable(WebhookUrl),
   createdAt: Time,
   finishedAt: Nullable(Time),
 });
 
 const AssetRecord = Type.Object({
   id: idOf('asset'),
-  name: Nullable(Type.String({ minLength: 1, maxLength: 500 })),
+  name: Nullable(Text(500)),
   source: OneOf(['upload', 'url', 'data_url', 'frame']),
   file: ImageFile,
   width: Small(1, 100_000),
