@@ -246,6 +246,7 @@ describe('archives that are not what they should be', () => {
     ],
     ['a row nested a hundred thousand deep', tampered(nested), 'invalid_row'],
     ['a derivation by nobody', onlyRows((row) => derive(row, { by: { toString: 1 } })), 'invalid_row'],
+    ['a picture to start from that is too large', withLargeReference(), 'invalid_row'],
     ['a key that is a path', onlyRows((row) => replaceKey(row)), 'file_missing'],
   ])('%s: that video is not imported, and nothing of it stays', async (_what, { edit, more }, code) => {
     const answer = await importInto(target().admin, await rezip(whole, edit, more));

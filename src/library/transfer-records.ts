@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { DERIVATIONS } from '../jobs/derivation.ts';
 import { JOB_STATUSES } from '../jobs/job.ts';
+import { MAX_IMAGE_BYTES } from '../media/image.ts';
 
 /** What `export.json` says of itself. */
 export const FORMAT = { format: 'sora-studio-export', version: 1 } as const;
@@ -36,10 +37,10 @@ const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Small = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
-const fileOf = <const T extends string>(contentTypes: readonly T[]) =>
+const fileOf = <const T extends string>(contentTypes: readonly T[], maxBytes = Number.MAX_SAFE_INTEGER) =>
   Type.Object({
     key: Type.String({ minLength: 1, maxLength: 500 }),
-    sizeBytes: Count,
+    sizeBytes: Small(0, maxBytes),
     sha256: Hash,
     contentType: OneOf(contentTypes),
   });
@@ -48,7 +49,10 @@ export const VIDEO_ENDINGS = { 'video/mp4': 'mp4', 'video/quicktime': 'mov', 'vi
 export const IMAGE_ENDINGS = { 'image/jpeg': 'jpeg', 'image/png': 'png', 'image/webp': 'webp' } as const;
 
 const VideoFile = fileOf(Object.keys(VIDEO_ENDINGS) as (keyof typeof VIDEO_ENDINGS)[]);
-const ImageFile = fileOf(Object.keys(IMAGE_ENDINGS) as (keyof typeof IMAGE_ENDINGS)[]);
+const IMAGES = Object.keys(IMAGE_ENDINGS) as (keyof typeof IMAGE_ENDINGS)[];
+const ImageFile = fileOf(IMAGES);
+/** Read into memory as a whole when it is sent: none is larger than those that are taken here. */
+const ReferenceFile = fileOf(IMAGES, MAX_IMAGE_BYTES);
 
 export type VideoFile = Static<typeof VideoFile>;
 export type ImageFile = Static<typeof ImageFile>;
@@ -91,7 +95,7 @@ const VideoRecord = Type.Object({
     maxProperties: 32,
   }),
   webhookUrl: Nullable(WebhookUrl),
-  reference: Nullable(ImageFile),
+  reference: Nullable(ReferenceFile),
   assetId: Nullable(idOf('asset')),
   batchId: Nullable(idOf('batch')),
   batchIndex: Nullable(Small(0, 32_767)),
@@ -140,7 +144,7 @@ const AssetRecord = Type.Object({
   id: idOf('asset'),
   name: Nullable(Text(500)),
   source: OneOf(['upload', 'url', 'data_url', 'frame']),
-  file: ImageFile,
+  file: ReferenceFile,
   width: Small(1, 100_000),
   height: Small(1, 100_000),
   createdAt: Time,
