@@ -171,20 +171,15 @@ export async function createApp({
   const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
-  const batches = createBatchesService({
-    ...parts,
-    assets,
-    draftJob,
-    create,
-    maxVideos: config.batchMaxVideos,
-  });
+  const { batchMaxVideos: maxVideos, lineageMaxDepth: maxDepth } = config;
+  const batches = createBatchesService({ ...parts, assets, draftJob, create, maxVideos, maxDepth });
   const derivations = createDerivationsService({
     ...parts,
     assets,
     jobs,
     draftJob,
     create,
-    maxDepth: config.lineageMaxDepth,
+    maxDepth,
   });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
@@ -249,7 +244,7 @@ export async function createApp({
     clock,
     assets,
     jobs,
-    library: { ...parts, jobs, draftJob, create, importLimitBytes: config.importLimitBytes },
+    library: { ...parts, jobs, derivations, create, importLimitBytes: config.importLimitBytes },
     retention,
     batches,
     derivations,

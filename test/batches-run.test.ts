@@ -206,6 +206,18 @@ test('a retry starts from the same picture as the job it repeats', async () => {
   expect(new Set(rows.map((row) => row.reference_key)).size).toBe(1);
 });
 
+test('a batch whose lineage is as deep as it may be is not tried again', async () => {
+  const app = await createTestApp({ LINEAGE_MAX_DEPTH: '1' });
+  const batch = await createBatch(app.admin, { videos: [SMALL] });
+  await cancel(app, batch.batchId);
+  expect((await retry(app, batch.batchId)).statusCode).toBe(201);
+  await cancel(app, batch.batchId);
+  expect(refusalOf(await retry(app, batch.batchId))).toMatchObject({
+    code: 'invalid_batch',
+    details: { items: [{ index: 0, code: 'lineage_too_deep' }] },
+  });
+});
+
 test('a deleted video leaves its batch; what is left decides', async () => {
   const app = await createTestApp();
   const batch = await createBatch(app.admin, { videos: [SMALL, { ...SMALL, prompt: '[sim:fail] x' }] });
