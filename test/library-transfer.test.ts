@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
@@ -85,7 +85,6 @@ async function fillLibrary(app: TestApp) {
     .execute();
   const assetId = newId('asset');
   const key = `references/${sha256(PIXEL)}.png`;
-  const { mkdir, writeFile } = await import('node:fs/promises');
   await mkdir(join(app.dataDir, 'storage/references'), { recursive: true });
   await writeFile(join(app.dataDir, 'storage', key), PIXEL);
   await db
@@ -214,6 +213,19 @@ test('a collection of the same name is the one that is there', async () => {
   const mine = await data<{ collectionId: string }>(other.admin, 'POST', '/collections', { name: 'KEPT' });
   expect(await importInto(other.admin, archive)).toMatchObject({ collections: 0, imported: 5 });
   expect((await other.admin.get(parent.id)).collectionId).toBe(mine.collectionId);
+});
+
+test('a picture that is there already counts as new, so that no sweep takes it away before its row is there', async () => {
+  const app = await createTestApp();
+  await fillLibrary(app);
+  const archive = await exportOf(app.admin);
+  const other = await createTestApp();
+  const path = join(other.dataDir, `storage/references/${sha256(PIXEL)}.png`);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, PIXEL);
+  await utimes(path, 0, 0);
+  await importInto(other.admin, archive);
+  expect((await stat(path)).mtimeMs).toBeGreaterThan(Date.parse('2026-01-01'));
 });
 
 describe('archives that are not what they should be', () => {
