@@ -67,21 +67,10 @@ export async function createServices(
   const upkeep = createUpkeep({ ...parts, retention });
   const { linkSeconds } = config.storage;
   const jobs = createJobsService({ ...parts, assets, cache, draftJob, create, linkSeconds });
-  const batches = createBatchesService({
-    ...parts,
-    assets,
-    draftJob,
-    create,
-    maxVideos: config.batchMaxVideos,
-  });
-  const derivations = createDerivationsService({
-    ...parts,
-    assets,
-    jobs,
-    draftJob,
-    create,
-    maxDepth: config.lineageMaxDepth,
-  });
+  const { batchMaxVideos: maxVideos, lineageMaxDepth: maxDepth } = config;
+  const made = { ...parts, assets, draftJob, create, maxDepth };
+  const batches = createBatchesService({ ...made, maxVideos });
+  const derivations = createDerivationsService({ ...made, jobs });
   const changed = (id: string, stage: string | undefined) => {
     cache.drop(id);
     if (stage) engine.wake(stage);

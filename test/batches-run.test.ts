@@ -206,6 +206,37 @@ test('a retry starts from the same picture as the job it repeats', async () => {
   expect(new Set(rows.map((row) => row.reference_key)).size).toBe(1);
 });
 
+test('a batch whose lineage is as deep as it may be is not tried again', async () => {
+  const app = await createTestApp({ LINEAGE_MAX_DEPTH: '1' });
+  const batch = await createBatch(app.admin, { videos: [SMALL] });
+  await cancel(app, batch.batchId);
+  expect((await retry(app, batch.batchId)).statusCode).toBe(201);
+  await cancel(app, batch.batchId);
+  expect(refusalOf(await retry(app, batch.batchId))).toMatchObject({
+    code: 'invalid_batch',
+    details: { items: [{ index: 0, code: 'lineage_too_deep' }] },
+  });
+});
+
+test('a job that ends and a retry of its batch never wait for each other', async () => {
+  const app = await createTestApp();
+  const { batchId } = await createBatch(app.admin, { videos: [SMALL] });
+  const waiting = async () => {
+    const { rows } = await sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(app.db);
+    return rows.length;
+  };
+  let ending: ReturnType<typeof cancel> | undefined;
+  await app.db.transaction().execute(async (tx) => {
+    // In the order of a retry: the batch, and then what its new jobs are counted in.
+    await tx.selectFrom('batches').select('id').where('id', '=', batchId).forUpdate().execute();
+    ending = cancel(app, batchId);
+    await expect.poll(waiting).toBe(1);
+    expect(await tx.selectFrom('meters').selectAll().forUpdate().noWait().execute()).not.toEqual([]);
+  });
+  expect((await ending)?.statusCode).toBe(200);
+});
+
 test('a deleted video leaves its batch; what is left decides', async () => {
   const app = await createTestApp();
   const batch = await createBatch(app.admin, { videos: [SMALL, { ...SMALL, prompt: '[sim:fail] x' }] });

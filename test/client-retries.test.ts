@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import OpenAI from 'openai';
 import { expect, onTestFinished, test } from 'vitest';
+import { firstAdmin, PUBLIC_URL } from './accounts-kit.ts';
 import { createTestApp, SMALL, type TestApp } from './create-test-app.ts';
 import { startLossyProxy } from './lossy-proxy.ts';
 import { startApp } from './start-app.ts';
@@ -138,4 +139,21 @@ test('creates through the real openai client, every other answer dropped: one jo
   const all = (await direct.videos.list({ limit: 100 })).data;
   expect(proxy.counts.lost).toBeGreaterThanOrEqual(prompts.length - 1);
   expect(all.map((video) => video.id).sort()).toEqual(created.map((video) => video.id).sort());
+});
+
+test('a session that has moved to another team finds no video of the one before by a retry', async () => {
+  const browser = await firstAdmin(await createTestApp({ PUBLIC_URL }));
+  const send = async (attempt: number) => {
+    const headers = { 'x-stainless-retry-count': String(attempt) };
+    const answer = await browser.send('POST', 'videos', SMALL, headers);
+    return (answer.json() as { data: { jobId: string } }).data.jobId;
+  };
+  const { teamId } = await browser.data<{ teamId: string }>('POST', 'teams', { name: 'Studio' });
+  await browser.data('POST', 'auth/switch', { teamId });
+  const theirs = await send(0);
+  expect(await send(1)).toBe(theirs);
+  await browser.data('POST', 'auth/switch', { teamId: null });
+  const own = await send(1);
+  expect(own).not.toBe(theirs);
+  expect((await browser.send('GET', `videos/${own}`)).statusCode).toBe(200);
 });

@@ -191,6 +191,17 @@ describe('retry', () => {
     expect(second.headers['idempotent-replayed']).toBe('true');
     expect(await count()).toBe(before);
   });
+
+  test('a lineage that is as deep as it may be goes no deeper; the others are tried again', async () => {
+    const place = { parent_id: 'video_former', root_id: 'video_first', derivation: 'retry' } as const;
+    const deepest = await addVideo(shared(), { ...place, status: 'failed', depth: 50 });
+    // What was imported from a server that allows more.
+    const deeper = await addVideo(shared(), { ...place, status: 'failed', depth: 32_767 });
+    const other = await addVideo(shared(), { ...place, status: 'failed', depth: 49 });
+    const ids = [deepest.id, deeper.id, other.id];
+    const answer = await bulk({ action: 'retry', ids });
+    expect(summary(answer)).toEqual(['lineage_too_deep', 'lineage_too_deep', 'ok']);
+  });
 });
 
 test.each([

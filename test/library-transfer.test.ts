@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
@@ -50,7 +50,8 @@ async function rezip(archive: Buffer, change: (name: string, data: Buffer) => Bu
     const changed = change(entry.fileName, Buffer.concat(chunks));
     if (changed) target.addBuffer(changed, entry.fileName);
   }
-  for (const [name, text] of Object.entries(more)) target.addBuffer(Buffer.from(String(text)), name);
+  for (const [name, text] of Object.entries(more))
+    target.addBuffer(Buffer.isBuffer(text) ? text : Buffer.from(String(text)), name);
   target.end();
   const chunks: Buffer[] = [];
   for await (const chunk of target.outputStream) chunks.push(chunk as Buffer);
@@ -84,7 +85,6 @@ async function fillLibrary(app: TestApp) {
     .execute();
   const assetId = newId('asset');
   const key = `references/${sha256(PIXEL)}.png`;
-  const { mkdir, writeFile } = await import('node:fs/promises');
   await mkdir(join(app.dataDir, 'storage/references'), { recursive: true });
   await writeFile(join(app.dataDir, 'storage', key), PIXEL);
   await db
@@ -215,6 +215,19 @@ test('a collection of the same name is the one that is there', async () => {
   expect((await other.admin.get(parent.id)).collectionId).toBe(mine.collectionId);
 });
 
+test('a picture that is there already counts as new, so that no sweep takes it away before its row is there', async () => {
+  const app = await createTestApp();
+  await fillLibrary(app);
+  const archive = await exportOf(app.admin);
+  const other = await createTestApp();
+  const path = join(other.dataDir, `storage/references/${sha256(PIXEL)}.png`);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, PIXEL);
+  await utimes(path, 0, 0);
+  await importInto(other.admin, archive);
+  expect((await stat(path)).mtimeMs).toBeGreaterThan(Date.parse('2026-01-01'));
+});
+
 describe('archives that are not what they should be', () => {
   const source = useTestApp();
   const target = useTestApp();
@@ -243,6 +256,9 @@ describe('archives that are not what they should be', () => {
       onlyRows((row) => (row['createdAt'] = '2026-99-99T00:00:00Z')),
       'invalid_row',
     ],
+    ['a row nested a hundred thousand deep', tampered(nested), 'invalid_row'],
+    ['a derivation by nobody', onlyRows((row) => derive(row, { by: { toString: 1 } })), 'invalid_row'],
+    ['a picture to start from that is too large', withLargeReference(), 'invalid_row'],
     ['a key that is a path', onlyRows((row) => replaceKey(row)), 'file_missing'],
   ])('%s: that video is not imported, and nothing of it stays', async (_what, { edit, more }, code) => {
     const answer = await importInto(target().admin, await rezip(whole, edit, more));
@@ -263,6 +279,11 @@ describe('archives that are not what they should be', () => {
     ],
     ['no rows', (archive: Buffer) => rezip(archive, (name, data) => (name === 'videos.jsonl' ? null : data))],
     ['a name that climbs', (archive: Buffer) => climb(archive)],
+    ['a collection with a NUL', (archive: Buffer) => withCollection(archive, { name: 'a\u0000' })],
+    [
+      'a collection from a day that is none',
+      (archive: Buffer) => withCollection(archive, { createdAt: '2026-02-99T00:00:00Z' }),
+    ],
   ])('%s is refused and changes nothing', async (_what, make) => {
     const response = await upload(target().admin, await make(whole));
     expect([response.statusCode, response.json()]).toMatchObject([
@@ -313,6 +334,42 @@ function replaceKey(row: Record<string, unknown>): void {
 function about(archive: Buffer, edit: (about: Record<string, unknown>) => void): Promise<Buffer> {
   return rezip(archive, (name, data) =>
     name === 'export.json' ? row(Buffer.from(JSON.stringify(JSON.parse(String(data)))), edit) : data,
+  );
+}
+
+function derive(row: Record<string, unknown>, derived: object): void {
+  Object.assign(row, {
+    parentId: newId('video'),
+    rootId: newId('video'),
+    depth: 1,
+    derivation: 'remix',
+    derived,
+  });
+}
+
+/** No parser minds it; whatever walks through it by calling itself does. */
+function nested(name: string, data: Buffer): Buffer {
+  if (name !== 'videos.jsonl') return data;
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  return Buffer.from(String(data).replaceAll('"result":{', `"result":{"more":${deep},`));
+}
+
+/** Its name and hash are right, and it begins like a picture; it would be read into memory to be sent. */
+function withLargeReference() {
+  const picture = Buffer.concat([PIXEL, Buffer.alloc(21 * 1024 ** 2)]);
+  const key = 'references/large.png';
+  const reference = { key, sizeBytes: picture.length, sha256: sha256(picture), contentType: 'image/png' };
+  const edit = (name: string, data: Buffer) =>
+    name === 'videos.jsonl' ? row(data, (video) => (video['reference'] = reference)) : data;
+  return { edit, more: { [`files/${key}`]: picture } };
+}
+
+/** The archive with a collection in it. */
+async function withCollection(archive: Buffer, fields: object): Promise<Buffer> {
+  const line = { id: newId('col'), name: 'a', createdAt: '2026-01-01T00:00:00Z', ...fields };
+  const counted = await about(archive, (it) => ((it['counts'] as { collections: number }).collections = 1));
+  return rezip(counted, (name, data) =>
+    name === 'collections.jsonl' ? Buffer.from(`${JSON.stringify(line)}\n`) : data,
   );
 }
 

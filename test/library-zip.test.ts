@@ -125,6 +125,23 @@ describe('downloads that end early', () => {
     expect(response.complete).toBe(false);
   });
 
+  test('a video that is deleted during the download is named as skipped, and the others arrive', async () => {
+    const [first, second, third] = await videos(3, 10_000_000);
+    if (!first || !second || !third) throw new Error('no videos');
+    const ids = [first.id, second.id, third.id];
+    const response = await open(`/videos/zip?ids=${ids.join(',')}&template={index}`);
+    await once(response, 'readable');
+    // The rows have been read, and the first file is on its way.
+    expect((await call(shared().admin, 'DELETE', `/videos/${second.id}?purge=true`)).statusCode).toBe(200);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const files = await unzip(Buffer.concat(chunks));
+    expect([...files.keys()]).toEqual(['0001.mp4', '0001.json', '0003.mp4', '0003.json', 'manifest.json']);
+    const manifest = json(files, 'manifest.json') as Manifest;
+    expect(manifest.videos.map(({ jobId }) => jobId)).toEqual([first.id, third.id]);
+    expect(manifest.skipped).toMatchObject([{ jobId: second.id, code: 'job_not_found' }]);
+  });
+
   test('a file of another size breaks it off too', async () => {
     const [job] = await videos(1, 500_000);
     const result = resultOf(job as Job);

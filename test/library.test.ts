@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resultOf } from '../src/jobs/job.ts';
@@ -240,4 +240,22 @@ describe('the trash', () => {
     expect(await failure(stranger, 'POST', `/videos/${id}/restore`)).toEqual([404, 'job_not_found']);
     expect((await call(stranger, 'GET', '/videos?trashed=true')).json()).toMatchObject({ data: [] });
   });
+});
+
+test('a video is deleted for good even when its files cannot be removed just now: they are left to the sweep', async () => {
+  const [one, two] = [await addVideo(shared()), await addVideo(shared())];
+  for (const job of [one, two]) {
+    // A folder stands where the file was: no store can remove it as a file.
+    const path = join(shared().dataDir, 'storage', resultOf(job)?.files.video.key ?? '');
+    await rm(path);
+    await mkdir(path);
+  }
+  await data(shared().admin, 'DELETE', `/videos/${one.id}?purge=true`);
+  const body = { action: 'purge', ids: [two.id] };
+  expect(await data(shared().admin, 'POST', '/videos/bulk', body)).toMatchObject({ succeeded: 1 });
+  for (const job of [one, two]) {
+    expect((await call(shared().admin, 'GET', `/videos/${job.id}`)).statusCode).toBe(404);
+    const thumbnail = join(shared().dataDir, 'storage', resultOf(job)?.files.thumbnail?.key ?? '');
+    expect(await access(thumbnail).catch(() => 'gone')).toBe('gone');
+  }
 });

@@ -6,7 +6,6 @@ import type { EventRecord } from '../events/event.ts';
 import { listBatchEvents } from '../events/events.repository.ts';
 import type { ClientRetry } from '../jobs/client-retry.ts';
 import type { Create, Created } from '../jobs/create-job.ts';
-import type { DraftJob } from '../jobs/draft-job.ts';
 import type { EngineParts } from '../jobs/engine.ts';
 import type { Job } from '../jobs/job.ts';
 import type { CreateBody } from '../jobs/jobs.schemas.ts';
@@ -22,7 +21,7 @@ import { createdBody } from './batch-view.ts';
 import { findBatch, findItemIds, findItems, insertBatch } from './batches.repository.ts';
 import { type CancelOutcomes, cancelOpen } from './cancel-batch.ts';
 import { judgeItems } from './judge-items.ts';
-import { draftRetry } from './retry-batch.ts';
+import { draftRetry, type RetryParts } from './retry-batch.ts';
 import type { SchemaCheck } from './schema-check.ts';
 import { takePictures } from './take-pictures.ts';
 
@@ -54,8 +53,7 @@ export interface BatchesService {
   events(caller: Principal, id: string, page: { after: number; limit: number }): Promise<EventRecord[]>;
 }
 
-export interface BatchesParts extends EngineParts {
-  draftJob: DraftJob;
+export interface BatchesParts extends EngineParts, RetryParts {
   create: Create;
   assets: AssetsService;
   maxVideos: number;

@@ -1,5 +1,6 @@
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
+import { checkDepth } from '../derivations/depth.ts';
 import type { Draft } from '../jobs/create-job.ts';
 import { pictureOf, placeUnder, wishesOf } from '../jobs/derivation.ts';
 import type { DraftJob } from '../jobs/draft-job.ts';
@@ -10,12 +11,18 @@ import { createdBody } from './batch-view.ts';
 import { findUnhappy, reopenBatch } from './batches.repository.ts';
 import { named, type NamedProblem, problemOf, refusal } from './item-problems.ts';
 
+export interface RetryParts {
+  draftJob: DraftJob;
+  /** How many steps a video may be away from the first one of its lineage. */
+  maxDepth: number;
+}
+
 /**
  * Drafts a new try of every item whose latest one failed or was cancelled. Throws `nothing_to_retry`, also when another
  * retry comes first, and `invalid_batch` when an item cannot be made any more.
  */
 export async function draftRetry(
-  { db, clock, draftJob }: Pick<EngineParts, 'db' | 'clock'> & { draftJob: DraftJob },
+  { db, clock, draftJob, maxDepth }: Pick<EngineParts, 'db' | 'clock'> & RetryParts,
   caller: Principal,
   batch: Batch,
 ): Promise<Draft> {
@@ -27,6 +34,7 @@ export async function draftRetry(
     const { batch_id, batch_index } = job;
     const placed = { ...placeUnder(job, 'retry'), batch_id, batch_index };
     try {
+      checkDepth(job, maxDepth);
       jobs.push(Object.assign(draftJob(caller, wishesOf(job), { placed }), pictureOf(job)));
     } catch (error) {
       problems.push(named(problemOf(error), batch_index ?? 0, undefined));

@@ -16,6 +16,7 @@ test.each([
   ['JSON of another form', packed({ at: 1 })],
   ['another list', encodeCursor('batches', PLACE)],
   ['a time that is none', packed(['jobs', 'soon', 'video_1'])],
+  ['a time before all databases', packed(['jobs', '-271821-04-20T00:00:00.000Z', 'video_1'])],
   ['an id that is a number', packed(['jobs', PLACE.at.toISOString(), 1])],
   ['an id that no database takes', packed(['jobs', PLACE.at.toISOString(), 'video_\u0000'])],
 ])('%s is refused', (_what, cursor) => {

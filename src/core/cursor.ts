@@ -21,8 +21,8 @@ export function decodeCursor(list: string, cursor: string): Place {
     if (Array.isArray(value) && value[0] === list && typeof value[2] === 'string') {
       const [, time, id] = value as [string, unknown, string];
       const at = new Date(String(time));
-      // No database takes a zero byte in a text.
-      if (!Number.isNaN(at.getTime()) && !id.includes('\u0000')) return { at, id };
+      // No database takes a zero byte in a text, nor every time that a date object can have.
+      if (at.getUTCFullYear() >= 0 && !id.includes('\u0000')) return { at, id };
     }
   } catch {
     // Not JSON: the same answer as for any other text that is not a cursor.

@@ -5,6 +5,7 @@ import type { Job } from '../jobs/job.ts';
 import { findJob } from '../jobs/jobs.repository.ts';
 import { type CreateOrigin, type JobsService, unfinishedText } from '../jobs/jobs.service.ts';
 import type { SourceKind } from '../providers/model.ts';
+import { checkDepth } from './depth.ts';
 import { type DeriveParts, type DeriveWish, draftDerived } from './derive.ts';
 import { draftRetry } from './retry.ts';
 
@@ -36,14 +37,6 @@ export interface DerivationParts extends DeriveParts {
 export function createDerivationsService(parts: DerivationParts): DerivationsService {
   const { jobs, create, maxDepth } = parts;
 
-  function checkDepth(parent: Job): void {
-    if (parent.depth < maxDepth) return;
-    throw new AppError('lineage_too_deep', {
-      message: `This video is ${parent.depth} steps away from the first of its lineage; ${maxDepth} are possible.`,
-      details: { depth: parent.depth, maxDepth },
-    });
-  }
-
   /** Its row as it is now: what comes from memory may name an asset that has been deleted since then. */
   async function owned(caller: Principal, id: string): Promise<Job> {
     await jobs.get(caller, id);
@@ -73,7 +66,7 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
 
   function again(caller: Principal, job: Job, fingerprint?: string): Job {
     const drafted = draftRetry(parts, caller, job, fingerprint);
-    checkDepth(job);
+    checkDepth(job, maxDepth);
     return drafted;
   }
 
@@ -81,7 +74,7 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
     derive: (caller, parentId, kind, wish, origin) =>
       createOne(caller, origin, async () => {
         const parent = await finished(caller, parentId);
-        checkDepth(parent);
+        checkDepth(parent, maxDepth);
         return draftDerived(parts, caller, parent, kind, wish, origin.retry.fingerprint);
       }),
     retry: (caller, jobId, origin) =>

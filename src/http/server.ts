@@ -7,10 +7,12 @@ import Fastify, {
   LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyRequest,
   type RawServerDefault,
 } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AppError } from '../core/errors.ts';
 import { systemClock } from '../core/clock.ts';
 import { sendNativeError } from './errors.ts';
 
@@ -106,7 +108,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   server.decorateRequest('principal', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
-    done();
+    done(request.url.includes('%00') ? nulIn(request) : undefined);
   });
   server.addHook('onResponse', (request, reply, done) => {
     const ms = Math.round(reply.elapsedTime * 10) / 10;
@@ -122,6 +124,18 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     done();
   });
   return server;
+}
+
+/** No id, name or word has a NUL, and no database can be asked about one: refused with the field that has it. */
+function nulIn({ params, query }: FastifyRequest): AppError | undefined {
+  const fields = Object.entries({ ...(params as object), ...(query as object) });
+  const param = fields.find((field) => field.some((text) => String(text).includes('\0')))?.[0];
+  if (param === undefined) return undefined;
+  const name = param.replaceAll('\0', '');
+  return new AppError('invalid_request', {
+    message: `${name} has characters that are no text.`,
+    param: name,
+  });
 }
 
 /** Many clients send the header with every request, also where there is no body: that is no broken JSON. */

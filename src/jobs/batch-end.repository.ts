@@ -17,12 +17,17 @@ export function outcomeOf({
   return failed > 0 ? 'failed' : 'cancelled';
 }
 
+/** Locks batches until the transaction ends, in the order given. */
+export async function lockBatches({ tx }: Write, batchIds: readonly string[]): Promise<void> {
+  for (const id of batchIds)
+    await tx.selectFrom('batches').select('id').where('id', '=', id).forUpdate().execute();
+}
+
 /**
- * A job of a batch has ended: when it was the last one, the batch has, and its one event is written. The batch's row is
- * locked meanwhile, so that of two jobs that end together exactly one finds itself the last.
+ * A job of a batch has ended: when it was the last one, the batch has, and its one event is written. The batch is locked
+ * by `lockBatches` before, so that of two jobs that end together exactly one finds itself the last.
  */
 export async function endBatchItem({ tx, now }: Write, batchId: string): Promise<void> {
-  await tx.selectFrom('batches').select('id').where('id', '=', batchId).forUpdate().execute();
   const batch = await tx
     .updateTable('batches')
     .set({ finished_at: now })

@@ -28,9 +28,10 @@ export async function lockFingerprint(tx: Transaction<DB>, fingerprint: string):
   await sql`select pg_advisory_xact_lock(hashtextextended('create:' || ${fingerprint}, 0))`.execute(tx);
 }
 
-/** The latest job of this very request since a time. */
+/** The latest job of this very request since a time. A session may have moved to another team since: then it is none. */
 export async function findByFingerprint(
   db: Kysely<DB> | Transaction<DB>,
+  ownerId: string,
   fingerprint: string,
   since: Date,
 ): Promise<Job | undefined> {
@@ -38,6 +39,7 @@ export async function findByFingerprint(
     .selectFrom('jobs')
     .selectAll()
     .where('fingerprint', '=', fingerprint)
+    .where('owner_id', '=', ownerId)
     .where('created_at', '>=', since)
     .orderBy('created_at', 'desc')
     .executeTakeFirst();

@@ -123,12 +123,13 @@ export function createCreate(
   /** A retry without a key: one after the other, and only if the request has not come through before. */
   async function createRetried(
     draft: Draft,
+    ownerId: string,
     fingerprint: string,
     again: NonNullable<CreateRequest['again']>,
   ): Promise<Created> {
     const created = await db.transaction().execute(async (tx) => {
       await lockFingerprint(tx, fingerprint);
-      const former = await findByFingerprint(tx, fingerprint, retriesSince());
+      const former = await findByFingerprint(tx, ownerId, fingerprint, retriesSince());
       if (former) return { ...(await again(former, tx)), replayed: true };
       await draft.before?.(tx);
       await insertJobs(tx, [{ jobs: draft.jobs }], quotaZone);
@@ -155,12 +156,12 @@ export function createCreate(
     if (kept) return kept;
     if (key === undefined && retry.isRetry && again) {
       // For the same reason; it is looked up once more under the lock.
-      const former = await findByFingerprint(db, retry.fingerprint, retriesSince());
+      const former = await findByFingerprint(db, caller.ownerId, retry.fingerprint, retriesSince());
       if (former) return { ...(await again(former, db)), replayed: true };
     }
     const draft = await request.draft();
     if (key !== undefined) return createWithKey(draft, caller.ownerId, key, retry);
-    if (retry.isRetry && again) return createRetried(draft, retry.fingerprint, again);
+    if (retry.isRetry && again) return createRetried(draft, caller.ownerId, retry.fingerprint, again);
     if (!(await insert(draft))) throw new Error('what has no key was not inserted');
     return first(draft);
   }

@@ -68,7 +68,8 @@ function statuses(text: string): JobStatus[] {
 function time(field: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;
   const date = new Date(text);
-  if (Number.isNaN(date.getTime())) throw bad(field, `${field} is a time such as 2026-11-20T12:00:00Z.`);
+  // PostgreSQL has no time before 4713 BC.
+  if (!(date.getUTCFullYear() >= 0)) throw bad(field, `${field} is a time such as 2026-11-20T12:00:00Z.`);
   return date;
 }
 

@@ -2,7 +2,7 @@ import { sql, type UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import { settle } from '../usage/ledger.repository.ts';
-import { endBatchItem } from './batch-end.repository.ts';
+import { endBatchItem, lockBatches } from './batch-end.repository.ts';
 import { type Job, type MoveName, MOVES } from './job.ts';
 import type { Write } from './write.ts';
 
@@ -59,16 +59,18 @@ export async function moveJobs(
     })),
   );
   if (move.to.stage === 'finished') {
+    const batches = batchesOf(jobs);
+    // Before the books, as a retry of a batch does: in the other order they would wait for each other.
+    await lockBatches(write, batches);
     await settle(write.tx, jobs.filter(isSettled), write.now);
-    await endBatches(write, jobs);
+    for (const batchId of batches) await endBatchItem(write, batchId);
   }
   return jobs;
 }
 
 /** Each batch once, and in one order for everybody, so that no two transactions wait for each other. */
-async function endBatches(write: Write, jobs: readonly Job[]): Promise<void> {
-  const batches = new Set(jobs.map((job) => job.batch_id).filter((id) => id !== null));
-  for (const batchId of [...batches].toSorted()) await endBatchItem(write, batchId);
+function batchesOf(jobs: readonly Job[]): string[] {
+  return [...new Set(jobs.map((job) => job.batch_id).filter((id) => id !== null))].toSorted();
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
-import { draftRetry } from '../derivations/retry.ts';
 import type { Job } from '../jobs/job.ts';
 import { failed, type Outcome, type Outcomes } from './bulk-items.ts';
 import type { LibraryParts } from './library.ts';
@@ -10,7 +9,7 @@ import type { LibraryParts } from './library.ts';
  * gets that as its own outcome.
  */
 export function draftRetries(
-  parts: Pick<LibraryParts, 'catalog' | 'draftJob'>,
+  { derivations }: Pick<LibraryParts, 'derivations'>,
   caller: Principal,
   parents: readonly Job[],
   dryRun: boolean,
@@ -19,7 +18,7 @@ export function draftRetries(
   const outcomes = new Map<string, Outcome>();
   for (const parent of parents) {
     try {
-      const job = draftRetry(parts, caller, parent);
+      const job = derivations.draftRetry(caller, parent);
       jobs.push(job);
       outcomes.set(parent.id, { ok: true, ...(dryRun ? {} : { newJobId: job.id }) });
     } catch (error) {

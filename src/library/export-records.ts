@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { AssetsTable, BatchesTable, CollectionsTable } from '../database/schema.ts';
+import { derivedOf } from '../jobs/derivation.ts';
 import { type Job, resultOf } from '../jobs/job.ts';
 import type {
   AssetRecord,
@@ -38,7 +39,7 @@ export function videoRecord(job: Job, reference: ImageFile | null): VideoRecord 
     rootId: job.root_id,
     depth: job.depth,
     derivation: job.derivation,
-    derived: job.derived,
+    derived: derivedOf(job) ?? null,
     starred: job.starred,
     pinned: job.pinned,
     error:

@@ -11,6 +11,8 @@ import { asObject } from '../core/json.ts';
 const MAX_ENTRIES = 400_000;
 /** A row takes some kilobytes. */
 const MAX_LINE_BYTES = 1024 ** 2;
+/** Rows have four levels. */
+const MAX_DEPTH = 20;
 const MAX_ABOUT_BYTES = 16 * 1024 ** 2;
 
 /** An archive on disk, whose names are looked up and never used as paths. */
@@ -145,10 +147,17 @@ function isSystemError(error: unknown): boolean {
 
 function parse(line: Buffer): Record<string, unknown> | undefined {
   try {
-    return asObject(JSON.parse(line.toString()));
+    const value: unknown = JSON.parse(line.toString());
+    return isDeeper(value, MAX_DEPTH) ? undefined : asObject(value);
   } catch {
     return undefined;
   }
+}
+
+/** The parser takes any depth; what walks through the value later calls itself at every step of it. */
+function isDeeper(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth === 0 || Object.values(value).some((inner) => isDeeper(inner, depth - 1));
 }
 
 export function invalid(message: string, cause?: unknown): AppError {

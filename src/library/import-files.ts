@@ -55,7 +55,8 @@ export async function takeFiles(
 export async function takeImage(run: ImportRun, file: ImageFile): Promise<string> {
   const key = `references/${file.sha256}.${IMAGE_ENDINGS[file.contentType]}`;
   if (run.images.has(key)) return key;
-  if ((await run.parts.storage.size(key)) !== file.sizeBytes) await take(run, file, key, checkImage);
+  // Put again even if it is there: it counts as new then, and no sweep of old files takes it away before its row is there.
+  await take(run, file, key, checkImage);
   run.images.add(key);
   return key;
 }

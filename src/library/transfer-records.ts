@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { DERIVATIONS } from '../jobs/derivation.ts';
 import { JOB_STATUSES } from '../jobs/job.ts';
+import { MAX_IMAGE_BYTES } from '../media/image.ts';
 
 /** What `export.json` says of itself. */
 export const FORMAT = { format: 'sora-studio-export', version: 1 } as const;
@@ -24,15 +25,22 @@ const Nullable = <Schema extends Parameters<typeof Type.Union>[0][number]>(schem
 const OneOf = <const T extends string>(values: readonly T[]) =>
   Type.Unsafe<T>({ type: 'string', enum: [...values] });
 const idOf = (prefix: string) => Type.String({ pattern: `^${prefix}_[0-9A-Za-z]{8,64}$` });
-const Time = Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,3})?Z$' });
+/** Only days and hours that there are: a date object of others is none. */
+const Time = Type.String({
+  pattern:
+    '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,3})?Z$',
+});
+/** What PostgreSQL can keep. */
+const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000]*$' });
+const WebhookUrl = Type.String({ maxLength: 2048, pattern: '^https?://[^\\u0000]*$' });
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Small = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
 const Hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
 
-const fileOf = <const T extends string>(contentTypes: readonly T[]) =>
+const fileOf = <const T extends string>(contentTypes: readonly T[], maxBytes = Number.MAX_SAFE_INTEGER) =>
   Type.Object({
     key: Type.String({ minLength: 1, maxLength: 500 }),
-    sizeBytes: Count,
+    sizeBytes: Small(0, maxBytes),
     sha256: Hash,
     contentType: OneOf(contentTypes),
   });
@@ -41,7 +49,10 @@ export const VIDEO_ENDINGS = { 'video/mp4': 'mp4', 'video/quicktime': 'mov', 'vi
 export const IMAGE_ENDINGS = { 'image/jpeg': 'jpeg', 'image/png': 'png', 'image/webp': 'webp' } as const;
 
 const VideoFile = fileOf(Object.keys(VIDEO_ENDINGS) as (keyof typeof VIDEO_ENDINGS)[]);
-const ImageFile = fileOf(Object.keys(IMAGE_ENDINGS) as (keyof typeof IMAGE_ENDINGS)[]);
+const IMAGES = Object.keys(IMAGE_ENDINGS) as (keyof typeof IMAGE_ENDINGS)[];
+const ImageFile = fileOf(IMAGES);
+/** Read into memory as a whole when it is sent: none is larger than those that are taken here. */
+const ReferenceFile = fileOf(IMAGES, MAX_IMAGE_BYTES);
 
 export type VideoFile = Static<typeof VideoFile>;
 export type ImageFile = Static<typeof ImageFile>;
@@ -58,6 +69,11 @@ const Result = Type.Object({
     spritesheet: Type.Optional(ImageFile),
     preview: Type.Optional(ImageFile),
   }),
+});
+
+const Derived = Type.Object({
+  by: OneOf(['provider', 'stand_in']),
+  reference: Type.Optional(OneOf(['first_frame', 'last_frame', 'parent_reference'])),
 });
 
 /** One line of `videos.jsonl`. Lines of later releases may say more. */
@@ -78,8 +94,8 @@ const VideoRecord = Type.Object({
   metadata: Type.Record(Type.String({ minLength: 1, maxLength: 64 }), Type.String({ maxLength: 512 }), {
     maxProperties: 32,
   }),
-  webhookUrl: Nullable(Type.String({ maxLength: 2048, pattern: '^https?://' })),
-  reference: Nullable(ImageFile),
+  webhookUrl: Nullable(WebhookUrl),
+  reference: Nullable(ReferenceFile),
   assetId: Nullable(idOf('asset')),
   batchId: Nullable(idOf('batch')),
   batchIndex: Nullable(Small(0, 32_767)),
@@ -88,7 +104,7 @@ const VideoRecord = Type.Object({
   rootId: Nullable(idOf('video')),
   depth: Small(0, 32_767),
   derivation: Nullable(OneOf(DERIVATIONS)),
-  derived: Nullable(Type.Record(Type.String(), Type.Unknown())),
+  derived: Nullable(Derived),
   starred: Type.Boolean(),
   pinned: Type.Boolean(),
   error: Nullable(
@@ -112,23 +128,23 @@ const VideoRecord = Type.Object({
 
 const CollectionRecord = Type.Object({
   id: idOf('col'),
-  name: Type.String({ minLength: 1, maxLength: 200, pattern: '\\S' }),
+  name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$' }),
   createdAt: Time,
 });
 
 const BatchRecord = Type.Object({
   id: idOf('batch'),
-  name: Nullable(Type.String({ minLength: 1, maxLength: 200 })),
-  webhookUrl: Nullable(Type.String({ maxLength: 2048, pattern: '^https?://' })),
+  name: Nullable(Text(200)),
+  webhookUrl: Nullable(WebhookUrl),
   createdAt: Time,
   finishedAt: Nullable(Time),
 });
 
 const AssetRecord = Type.Object({
   id: idOf('asset'),
-  name: Nullable(Type.String({ minLength: 1, maxLength: 500 })),
+  name: Nullable(Text(500)),
   source: OneOf(['upload', 'url', 'data_url', 'frame']),
-  file: ImageFile,
+  file: ReferenceFile,
   width: Small(1, 100_000),
   height: Small(1, 100_000),
   createdAt: Time,

@@ -15,6 +15,11 @@ export function sendZip(reply: FastifyReply, filename: string, { stream, release
   });
   // Past Fastify from here: only who writes to the socket knows when a chunk's memory is free again.
   reply.hijack();
+  // Gone while the videos were being looked up: it closes no second time, and nobody would ever read on.
+  if (response.closed) {
+    stream.destroy();
+    return reply;
+  }
   response.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
   response.once('close', () => stream.destroy());
   response.on('drain', () => stream.resume());

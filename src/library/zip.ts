@@ -3,8 +3,8 @@ import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import { type Job, type JobFiles, resultOf } from '../jobs/job.ts';
 import { viewJob } from '../jobs/job-view.ts';
 import { unfinishedText } from '../jobs/jobs.service.ts';
-
 import type { LibraryParts, Selection } from './library.ts';
+import { findOwned } from './owned.repository.ts';
 import { countSelected, walk } from './selection.ts';
 import { createNamer } from './zip-names.ts';
 import { streamZip, type Zip, type ZipOutput } from './zip-stream.ts';
@@ -61,10 +61,9 @@ export async function zipVideos(
         continue;
       }
       index += 1;
-      manifest.videos.push({
-        jobId: id,
-        files: await pack(parts, zip, job, nameOf(job, index), request.include),
-      });
+      const files = await pack(parts, zip, job, nameOf(job, index), request.include);
+      if (files) manifest.videos.push({ jobId: id, files });
+      else manifest.skipped.push({ jobId: id, ...missing() });
     }
     zip.addText('manifest.json', pretty(manifest), new Date(manifest.createdAt));
   };
@@ -73,20 +72,30 @@ export async function zipVideos(
   });
 }
 
-/** Adds the files of one video under its name, and its facts beside them. */
+/**
+ * Adds the files of one video under its name, and its facts beside them. Undefined for a video that was deleted since its
+ * row was read, which in a slow download may be hours ago; files that it loses half-way are left out.
+ */
 async function pack(
-  { storage }: LibraryParts,
+  { db, storage }: LibraryParts,
   zip: Zip,
   job: Job,
   name: string,
   include: readonly (keyof JobFiles)[],
-): Promise<PackedFile[]> {
+): Promise<PackedFile[] | undefined> {
   const files: Partial<JobFiles> = resultOf(job)?.files ?? {};
   const at = job.finished_at ?? job.created_at;
   const packed: PackedFile[] = [];
   for (const variant of include) {
     const file = files[variant];
     if (!file) continue;
+    if (
+      (await storage.size(file.key)) === undefined &&
+      (await findOwned(db, job.owner_id, [job.id])).length === 0
+    ) {
+      if (packed.length > 0) break;
+      return undefined;
+    }
     const ending = file.key.slice(file.key.lastIndexOf('.'));
     const entry = variant === 'video' ? `${name}${ending}` : `${name}-${variant}${ending}`;
     await zip.addFile(entry, { sizeBytes: file.sizeBytes, at }, () => storage.open(file.key));

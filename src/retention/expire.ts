@@ -1,4 +1,4 @@
-import { errorText } from '../core/errors.ts';
+import { removeFiles } from '../jobs/discard.ts';
 import type { Writer } from '../jobs/write.ts';
 import type { Database } from '../database/open.ts';
 import type { Log } from '../core/log.ts';
@@ -75,13 +75,4 @@ async function deleteAssets(parts: ExpireParts, now: Date, sums: DeletedSums): P
     parts.log.debug({ assetId: id, bytes: sizeBytes }, 'a reference image has expired');
   }
   return deleted.length > 0;
-}
-
-/** A file that cannot be removed now is an orphan from here on, and does not stop the others. */
-async function removeFiles({ storage, log }: ExpireParts, files: readonly { key: string }[]): Promise<void> {
-  for (const { key } of files) {
-    await storage.remove(key).catch((error: unknown) => {
-      log.warn({ key, error: errorText(error) }, 'a file of an expired video could not be removed yet');
-    });
-  }
 }

@@ -220,3 +220,24 @@ test('emoji, quotes, line breaks and right-to-left text are fine in a prompt', a
   expect((await finish(job.jobId)).status).toBe('completed');
   expect((await admin.get(job.jobId)).prompt).toBe(prompt);
 });
+
+test.each([
+  '/videos/%00',
+  '/videos/a%00/lineage',
+  '/videos/zip?ids=%00',
+  '/collections/%00',
+  '/assets/%00/content',
+  '/batches?from=-271821-04-20T00:00:00Z',
+  '/videos?to=-005000-01-01T00:00:00Z',
+])('%s is refused: no database can be asked about it', async (url) => {
+  const response = await shared().admin.request('GET', `/api/v1${url}`);
+  expect([response.statusCode, response.json()]).toMatchObject([400, { error: { code: 'invalid_request' } }]);
+});
+
+test('a NUL in an address of the OpenAI-compatible API is refused in its own words', async () => {
+  const response = await shared().admin.request('GET', '/v1/videos/%00');
+  expect([response.statusCode, response.json()]).toMatchObject([
+    400,
+    { error: { type: 'invalid_request_error' } },
+  ]);
+});
