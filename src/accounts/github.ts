@@ -63,8 +63,9 @@ export function createGithubProvider(
         const user = (await askIssuer(outbound, { url: `${api}/user`, headers })) as User;
         const addresses = (await askIssuer(outbound, { url: `${api}/user/emails`, headers })) as Address[];
         const address = addresses.find(({ primary }) => primary);
-        if (!address) return null;
-        const { email, verified: emailVerified } = address;
+        if (!address || typeof user.id !== 'number') return null;
+        const { email } = address;
+        const emailVerified = address.verified === true;
         return {
           user: { email, name: shownName(user.name, user.login), emailVerified },
           data: { id: user.id },

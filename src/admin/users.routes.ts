@@ -76,7 +76,7 @@ const ListQuery = Type.Object(
 const PatchBody = Type.Object(
   {
     name: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000]*\\S[^\\u0000]*$' }),
+      Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$' }),
     ),
     role: Type.Optional(Role),
     disabled: Type.Optional(
