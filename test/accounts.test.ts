@@ -345,6 +345,22 @@ test('a change of the password needs the old one, and ends every other session',
   expect((await signIn(other, email, 'a new password')).statusCode).toBe(200);
 });
 
+test('of two changes of a password at the same moment one counts', async () => {
+  const email = fresh();
+  const browser = await somebody(email);
+  const wishes = ['the first wish', 'the second wish'];
+  const answers = await Promise.all(
+    wishes.map((newPassword) =>
+      browser.send('POST', 'auth/password/change', { currentPassword: PASSWORD, newPassword }),
+    ),
+  );
+  expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, 403]);
+  const works = await Promise.all(
+    wishes.map(async (wish) => (await signIn(createBrowser(shared()), email, wish)).statusCode),
+  );
+  expect(works).toEqual(answers.map(({ statusCode }) => (statusCode === 200 ? 200 : 401)));
+});
+
 test('nothing of better-auth is reachable but what is registered', async () => {
   const browser = await admin();
   for (const [method, url] of [

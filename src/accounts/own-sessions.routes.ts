@@ -91,7 +91,7 @@ export function registerOwnSessionRoutes(server: Server, { accounts }: { account
     },
     async (request) => {
       const caller = callerOf(request);
-      await changePassword(accounts, caller, request.body, request);
+      await changePassword(accounts, caller, request.body, request.ip);
       return schemas.DONE;
     },
   );

@@ -1,11 +1,9 @@
-import { APIError } from 'better-auth/api';
-import type { FastifyRequest } from 'fastify';
 import { AppError } from '../core/errors.ts';
 import type { Accounts } from './accounts.ts';
 import { appendAudit } from './audit.repository.ts';
+import { findPassword, replacePassword } from './people.repository.ts';
 import type { Principal } from './principal.ts';
 import { deleteSessions, findPerson, setActiveTeam } from './sessions.repository.ts';
-import { authHeaders } from './sign-in.ts';
 import { actor } from './sign-up.ts';
 
 /** Who is calling, for whom, and where else they could. */
@@ -48,28 +46,32 @@ export async function endSessions(
   return ended;
 }
 
-/** Every other session ends: whoever knew the old password is out. Throws `wrong_password`, `too_many_attempts`. */
+/**
+ * Every other session ends with the old password, in one transaction: whoever knew it is out. Throws `wrong_password`,
+ * `too_many_attempts`.
+ */
 export async function changePassword(
   { db, clock, auth, throttle, sessions }: Accounts,
   caller: Principal,
   { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
-  request: FastifyRequest,
+  address: string,
 ): Promise<void> {
-  const right = await throttle.attempt(caller.userId, request.ip);
-  try {
-    const body = { currentPassword, newPassword };
-    await auth.api.changePassword({ body, headers: authHeaders(request) });
-  } catch (error) {
-    if (error instanceof APIError) throw new AppError('wrong_password', { cause: error });
-    throw error;
-  }
+  const { userId } = caller;
+  const right = await throttle.attempt(userId, address);
+  const former = await findPassword(db, userId);
+  if (former === undefined || !(await auth.password.verify({ hash: former, password: currentPassword })))
+    throw new AppError('wrong_password');
   await right();
+  const now = new Date(clock.now());
+  const next = await auth.password.hash(newPassword);
   await db.transaction().execute(async (tx) => {
-    await deleteSessions(tx, caller.userId, { allBut: caller.credentialId });
-    const entry = { action: 'password.changed', subjectId: caller.userId };
-    await appendAudit(tx, { ...actor(caller, request.ip), ...entry }, new Date(clock.now()));
+    // Somebody has changed it meanwhile: then what was shown is the current one no more.
+    if (!(await replacePassword(tx, userId, { former, next }, now))) throw new AppError('wrong_password');
+    await deleteSessions(tx, userId, { allBut: caller.credentialId });
+    const entry = { action: 'password.changed', subjectId: userId };
+    await appendAudit(tx, { ...actor(caller, address), ...entry }, now);
   });
-  sessions.forget(caller.userId);
+  sessions.forget(userId);
 }
 
 /** From now on the session works in a team, or for the person alone. Throws `team_not_found`. */

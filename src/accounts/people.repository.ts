@@ -6,6 +6,8 @@ import type { DB } from '../database/schema.ts';
 /** The user behind the admin key of the settings: the first admin's account becomes theirs. */
 const FIRST_ADMIN_ID = 'usr_admin';
 const FIRST_ADMIN_TOKEN = 'first-admin:';
+/** What better-auth calls signing in with a password. */
+const PASSWORD_PROVIDER = 'credential';
 
 export interface NewPerson {
   name: string;
@@ -91,11 +93,39 @@ async function insertPassword(
   now: Date,
 ): Promise<void> {
   const id = newId('acc');
-  const common = { provider_id: 'credential', account_id: userId, created_at: now, updated_at: now };
+  const common = { provider_id: PASSWORD_PROVIDER, account_id: userId, created_at: now, updated_at: now };
   await tx
     .insertInto('accounts')
     .values({ id, user_id: userId, password, ...common })
     .execute();
+}
+
+/** The hash of somebody's password; undefined for who has none. */
+export async function findPassword(db: Db, userId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('accounts')
+    .select('password')
+    .where('user_id', '=', userId)
+    .where('provider_id', '=', PASSWORD_PROVIDER)
+    .executeTakeFirst();
+  return row?.password ?? undefined;
+}
+
+/** Of two at the same moment one comes first; false for the other. */
+export async function replacePassword(
+  tx: Transaction<DB>,
+  userId: string,
+  { former, next }: { former: string; next: string },
+  now: Date,
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx
+    .updateTable('accounts')
+    .set({ password: next, updated_at: now })
+    .where('user_id', '=', userId)
+    .where('provider_id', '=', PASSWORD_PROVIDER)
+    .where('password', '=', former)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 export async function insertFirstAdminToken(

@@ -42,8 +42,8 @@ export interface Created {
   replayed: boolean;
 }
 
-/** The classes of SQLSTATEs of values that cannot be stored and of broken constraints. */
-const VIOLATIONS = /^2[23]/;
+/** Classes of SQLSTATEs: values that cannot be stored, broken constraints, deadlocks. The server has rolled back. */
+const ROLLED_BACK = /^(2[23]|40)/;
 /** How long a key stands for its first answer. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60_000;
 /** A retry without a key is taken for one of a request that came at most this long before. */
@@ -195,8 +195,8 @@ class KeyTaken extends Error {}
 /** What one request can bring about for all that share its statement, of which then nothing has happened. */
 function isRefusal(error: unknown): boolean {
   const { code } = error as { code?: unknown };
-  const isViolation = typeof code === 'string' && VIOLATIONS.test(code);
-  return isViolation || denialsIn(error) !== undefined;
+  const isRolledBack = typeof code === 'string' && ROLLED_BACK.test(code);
+  return isRolledBack || denialsIn(error) !== undefined;
 }
 
 /** What only the statement itself finds out: a quota that does not suffice, an asset that was deleted meanwhile. */

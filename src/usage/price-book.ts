@@ -29,6 +29,8 @@ export interface PriceBook {
 export function createPriceBook(db: Kysely<DB>): PriceBook {
   /** By connection and model, the latest first. */
   let pages = new Map<string, Price[]>();
+  let asked = 0;
+  let shown = 0;
 
   return {
     at({ connection, model }, time) {
@@ -42,11 +44,15 @@ export function createPriceBook(db: Kysely<DB>): PriceBook {
       };
     },
     async reload() {
+      const turn = (asked += 1);
       const next = new Map<string, Price[]>();
       for (const price of await listPrices(db)) {
         const key = pageOf(price.connection, price.model);
         next.set(key, [...(next.get(key) ?? []), price]);
       }
+      // Of two that overlap, the one that was asked for first knows less, also when it is answered last.
+      if (turn < shown) return;
+      shown = turn;
       pages = next;
     },
   };
