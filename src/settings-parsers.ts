@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { errorText } from './core/errors.ts';
 import { Secret } from './core/secret.ts';
+import { findTimeZone } from './core/zone.ts';
 import { type FaultRates, parseFaultRates } from './providers/simulator/faults.ts';
 import { parseBytes, parseTagRules } from './retention/rules.ts';
 import { isKey } from './storage/key.ts';
@@ -89,12 +90,9 @@ export const bytes: Parse<number> = (value) => {
 };
 
 export const timeZone: Parse<string> = (value) => {
-  try {
-    // The name as the database knows it too: `europe/berlin` becomes `Europe/Berlin`.
-    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
-  } catch (error) {
-    throw new Error('the name of a time zone, such as Europe/Berlin', { cause: error });
-  }
+  const found = findTimeZone(value);
+  if (found !== undefined) return found;
+  throw new Error('the name of a time zone, such as Europe/Berlin');
 };
 
 export function accessKey(value: string): Secret {

@@ -32,8 +32,10 @@ test('every problem is named, each with what would be right', () => {
     OPENAI_BASE_URL: 'ftp://x',
     MAX_RUNNING: '1.5',
     ROLE: 'worker',
+    // PostgreSQL reads offsets reversed.
+    QUOTA_TIME_ZONE: '+05:30',
   });
-  expect(problems).toHaveLength(7);
+  expect(problems).toHaveLength(8);
   for (const part of [
     'PORT must be a whole number from 0 to 65535',
     'LOG_LEVEL must be one of: trace',
@@ -42,6 +44,7 @@ test('every problem is named, each with what would be right', () => {
     'http:// or https://',
     'MAX_RUNNING',
     'ROLE=worker needs DATABASE_URL',
+    'QUOTA_TIME_ZONE must be the name of a time zone',
   ]) {
     expect(problems.some((problem) => problem.includes(part))).toBe(true);
   }

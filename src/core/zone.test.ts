@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dayIn, startOfDay } from './zone.ts';
+import { dayIn, findTimeZone, startOfDay } from './zone.ts';
 
 test.each([
   ['UTC', '2026-11-21', '2026-11-21T00:00:00Z'],
@@ -23,4 +23,16 @@ test.each([
   expect(new Date(at).toISOString()).toBe(new Date(begin).toISOString());
   expect(dayIn(zone, at)).toBe(day);
   expect(dayIn(zone, at - 1)).not.toBe(day);
+});
+
+test.each([
+  ['Europe/Berlin', 'Europe/Berlin'],
+  ['eUROPE/bERLIN', 'Europe/Berlin'],
+  ['utc', 'UTC'],
+  ['CET', 'Europe/Brussels'],
+  ['Mars/Olympus', undefined],
+  ['+05:30', undefined],
+  ['', undefined],
+])('the time zone %j is %j', (name, zone) => {
+  expect(findTimeZone(name)).toBe(zone);
 });

@@ -2,13 +2,15 @@ const DAY_MS = 24 * 60 * 60_000;
 
 /**
  * A time zone by its name, such as `Europe/Berlin`; undefined when there is none of it. Bare offsets are none: PostgreSQL
- * reads them reversed. Short names are resolved: to PostgreSQL `CET` never has a summer, and `IST` is in Israel.
+ * reads them reversed. Short names are resolved: to PostgreSQL `CET` never has a summer, and `IST` is in Israel. However it is
+ * written, a zone is one.
  */
 export function findTimeZone(name: string): string | undefined {
   if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(name)) return undefined;
   try {
     const { timeZone } = clockOf(name).resolvedOptions();
-    return name.includes('/') ? name : timeZone;
+    const isAlias = timeZone.toLowerCase() !== name.toLowerCase();
+    return isAlias && name.includes('/') ? name : timeZone;
   } catch {
     return undefined;
   }
