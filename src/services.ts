@@ -19,20 +19,13 @@ import { createPriceBook } from './usage/price-book.ts';
 const STOP_TIMEOUT_MS = 6000;
 
 /** What the product does, on its foundation: the engine, and what routes call. */
-export type Services = Awaited<ReturnType<typeof createServices>>;
-
 export async function createServices(
   foundation: Foundation,
   { config, databaseUrl: url, bossClock }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'>,
 ) {
   const { db, clock, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
   const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
-  const queue = createQueue({
-    url,
-    log,
-    clock,
-    ...(bossClock ? { bossClock } : {}),
-  });
+  const queue = createQueue({ url, log, clock, ...(bossClock ? { bossClock } : {}) });
   lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
   const cache = createJobCache();
   const write = createWriter({

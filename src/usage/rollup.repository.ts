@@ -15,8 +15,13 @@ export async function foldUsage(db: Kysely<DB>): Promise<number | undefined> {
   } catch (error) {
     if ((error as { code?: unknown }).code !== INVALID_PARAMETER) throw error;
     // A zone that is not known any more, as after a change of the database's version, must not stop all others.
-    await sql`delete from usage_zones
-      where lower(name) not in (select lower(name) from pg_timezone_names)`.execute(db);
+    await sql`
+      with gone as (
+        delete from usage_zones where lower(name) not in (select lower(name) from pg_timezone_names) returning id
+      ), days as (
+        delete from usage_days where zone in (select id from gone)
+      )
+      delete from usage_batches where zone in (select id from gone)`.execute(db);
     return fold(db);
   }
 }
