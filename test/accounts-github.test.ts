@@ -1,6 +1,15 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createBrowser, firstAdmin, invitation, person, PUBLIC_URL } from './accounts-kit.ts';
+import {
+  type Browser,
+  createBrowser,
+  firstAdmin,
+  invitation,
+  person,
+  PUBLIC_URL,
+  signInAt,
+  whoIs,
+} from './accounts-kit.ts';
 import { createTestApp, type TestApp } from './create-test-app.ts';
 import { type GithubServer, type GithubUser, startGithub } from './github-server.ts';
 
@@ -16,7 +25,7 @@ const JO: GithubUser = {
 
 let github: GithubServer;
 let studio: TestApp;
-let admin: ReturnType<typeof createBrowser>;
+let admin: Browser;
 let cleanUp = async () => {};
 
 beforeAll(async () => {
@@ -35,32 +44,20 @@ afterAll(async () => {
   await github.close();
 });
 
-type Browser = ReturnType<typeof createBrowser>;
-
-/** Goes there and comes back, as a browser does; returns where it ends up. */
-async function goThrough(browser: Browser, user: GithubUser, change = (url: URL) => url): Promise<URL> {
+/** Goes to GitHub, where this one is signed in. */
+const goThrough = (browser: Browser, user: GithubUser, back?: (url: URL) => URL) => {
   github.user = user;
-  const { url } = await browser.data<{ url: string }>('POST', 'auth/sign-in/provider', {
-    provider: 'github',
-    returnTo: '/library',
-  });
-  const answer = await fetch(url, { redirect: 'manual' });
-  const back = change(new URL(answer.headers.get('location') ?? ''));
-  expect(`${back.origin}${back.pathname}`).toBe(`${PUBLIC_URL}/api/v1/auth/callback/github`);
-  const response = await browser.send('GET', `${back.pathname}${back.search}`);
-  return new URL(response.headers.location ?? '');
-}
-
-const me = async (browser: Browser) => (await browser.data<{ me: object | null }>('GET', 'auth/session')).me;
+  return signInAt(browser, 'github', { back });
+};
 
 test('an invited person signs in with GitHub, and is the same one after the address has changed there', async () => {
   await invitation(admin, 'jo@example.com');
   const browser = createBrowser(studio);
   expect((await goThrough(browser, JO)).href).toBe(`${PUBLIC_URL}/library`);
-  expect(await me(browser)).toMatchObject({ user: { name: 'jo', email: 'jo@example.com', role: 'user' } });
+  expect(await whoIs(browser)).toMatchObject({ user: { name: 'jo', email: 'jo@example.com', role: 'user' } });
   const again = createBrowser(studio);
   await goThrough(again, { ...JO, emails: [{ email: 'new@example.com', primary: true, verified: true }] });
-  expect(await me(again)).toMatchObject({ user: { email: 'jo@example.com' } });
+  expect(await whoIs(again)).toMatchObject({ user: { email: 'jo@example.com' } });
   const accounts = await studio.db
     .selectFrom('accounts')
     .selectAll()
@@ -89,7 +86,7 @@ test('who has an account here is recognised by the verified address', async () =
     emails: [{ email: 'kim@example.com', primary: true, verified: true }],
   };
   await goThrough(browser, kim);
-  expect(await me(browser)).toMatchObject({ user: ((await me(here)) as { user: object }).user });
+  expect(await whoIs(browser)).toMatchObject({ user: ((await whoIs(here)) as { user: object }).user });
 });
 
 test.each<[string, string, string]>([
@@ -102,7 +99,7 @@ test.each<[string, string, string]>([
   await invitation(admin, address);
   const browser = createBrowser(studio);
   await goThrough(browser, { id: 1000 + shown.length, login: 'kim', name, emails: email(address, true) });
-  expect(await me(browser)).toMatchObject({ user: { email: address.toLowerCase(), name: shown } });
+  expect(await whoIs(browser)).toMatchObject({ user: { email: address.toLowerCase(), name: shown } });
 });
 
 const email = (address: string, verified: boolean) => [{ email: address, primary: true, verified }];
@@ -124,7 +121,7 @@ test.each<[string, string, GithubUser]>([
   if (known.length === 0) await person(studio, admin, 'lea@example.com');
   const browser = createBrowser(studio);
   expect((await goThrough(browser, user)).searchParams.get('error')).toBe(code);
-  expect(await me(browser)).toBeNull();
+  expect(await whoIs(browser)).toBeNull();
 });
 
 test('a code that GitHub does not know, or that this browser did not ask for, signs nobody in', async () => {
@@ -134,7 +131,7 @@ test('a code that GitHub does not know, or that this browser did not ask for, si
     return url;
   });
   expect(end.searchParams.get('error')).toEqual(expect.any(String));
-  expect(await me(browser)).toBeNull();
+  expect(await whoIs(browser)).toBeNull();
   let stolen: URL | undefined;
   await goThrough(createBrowser(studio), JO, (url) => {
     stolen = new URL(url);
@@ -143,5 +140,5 @@ test('a code that GitHub does not know, or that this browser did not ask for, si
   });
   const victim = createBrowser(studio);
   await victim.send('GET', `${stolen?.pathname}${stolen?.search}`);
-  expect(await me(victim)).toBeNull();
+  expect(await whoIs(victim)).toBeNull();
 });

@@ -101,3 +101,39 @@ export function tokenOf(text: string): string {
 
 export const codeOf = (response: LightMyRequestResponse) =>
   (response.json() as { error?: { code: string } }).error?.code;
+
+/** Goes to a provider and comes back, as a browser does; returns where it ends up. */
+export async function signInAt(
+  browser: Browser,
+  provider: string,
+  {
+    returnTo = '/library',
+    there = () => {},
+    back = (url: URL) => url,
+  }: {
+    returnTo?: string;
+    /** Before the provider is asked. */
+    there?: (url: URL) => void;
+    /** Changes the address that the provider sends the browser back to. */
+    back?: ((url: URL) => URL) | undefined;
+  } = {},
+): Promise<URL> {
+  const { url } = await browser.data<{ url: string }>('POST', 'auth/sign-in/provider', {
+    provider,
+    returnTo,
+  });
+  there(new URL(url));
+  const answer = await fetch(url, { redirect: 'manual' });
+  const { origin, pathname, search } = back(new URL(answer.headers.get('location') ?? ''));
+  const own = `${PUBLIC_URL}/api/v1/auth/callback/${provider}`;
+  if (`${origin}${pathname}` !== own)
+    throw new Error(`the provider sent the browser to ${origin}${pathname}`);
+  const response = await browser.send('GET', `${pathname}${search}`);
+  if (response.statusCode !== 302) throw new Error(`the callback answered ${response.statusCode}`);
+  return new URL(response.headers.location ?? '');
+}
+
+/** Who is signed in, as the browser is told; null: nobody. */
+export async function whoIs(browser: Browser): Promise<object | null> {
+  return (await browser.data<{ me: object | null }>('GET', 'auth/session')).me;
+}

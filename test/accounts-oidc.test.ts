@@ -1,6 +1,7 @@
 import { OAuth2Server } from 'oauth2-mock-server';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
+  type Browser,
   codeOf,
   createBrowser,
   firstAdmin,
@@ -8,12 +9,14 @@ import {
   PASSWORD,
   person,
   PUBLIC_URL,
+  signInAt,
+  whoIs,
 } from './accounts-kit.ts';
 import { createTestApp, type TestApp } from './create-test-app.ts';
 
 const issuer = new OAuth2Server();
 let studio: TestApp;
-let admin: ReturnType<typeof createBrowser>;
+let admin: Browser;
 let cleanUp = async () => {};
 let claims: Record<string, unknown> = {};
 let tokenRequests: Record<string, unknown>[] = [];
@@ -48,36 +51,24 @@ beforeEach(() => {
   tokenRequests = [];
 });
 
-type Browser = ReturnType<typeof createBrowser>;
-
-/** Goes to the issuer and comes back, as a browser does; returns where it ends up. */
-async function goThrough(
-  browser: Browser,
-  who: Record<string, unknown>,
-  change = (url: URL) => url,
-): Promise<URL> {
-  const { url } = await browser.data<{ url: string }>('POST', 'auth/sign-in/provider', {
-    provider: 'oidc',
+/** Goes to the issuer, which says this of whoever comes. */
+const goThrough = (browser: Browser, who: Record<string, unknown>, back?: (url: URL) => URL) =>
+  signInAt(browser, 'oidc', {
     returnTo: '/library?tab=1',
+    back,
+    there(url) {
+      claims = { nonce: url.searchParams.get('nonce'), aud: 'studio', ...who };
+    },
   });
-  const there = new URL(url);
-  claims = { nonce: there.searchParams.get('nonce'), aud: 'studio', ...who };
-  const answer = await fetch(there, { redirect: 'manual' });
-  const back = change(new URL(answer.headers.get('location') ?? ''));
-  expect(`${back.origin}${back.pathname}`).toBe(`${PUBLIC_URL}/api/v1/auth/callback/oidc`);
-  const response = await browser.send('GET', `${back.pathname}${back.search}`);
-  expect(response.statusCode).toBe(302);
-  return new URL(response.headers.location ?? '');
-}
-
-const me = async (browser: Browser) => (await browser.data<{ me: object | null }>('GET', 'auth/session')).me;
 
 test('an invited person signs in at the issuer and is a user from then on', async () => {
   await invitation(admin, 'gil@example.com');
   const who = { sub: 'gil-1', email: 'gil@example.com', email_verified: true, name: 'Gil' };
   const browser = createBrowser(studio);
   expect((await goThrough(browser, who)).href).toBe(`${PUBLIC_URL}/library?tab=1`);
-  expect(await me(browser)).toMatchObject({ user: { name: 'Gil', email: 'gil@example.com', role: 'user' } });
+  expect(await whoIs(browser)).toMatchObject({
+    user: { name: 'Gil', email: 'gil@example.com', role: 'user' },
+  });
   expect(tokenRequests[0]).toMatchObject({
     grant_type: 'authorization_code',
     code_verifier: expect.any(String),
@@ -85,7 +76,7 @@ test('an invited person signs in at the issuer and is a user from then on', asyn
   // The same person, who has another address by now.
   const again = createBrowser(studio);
   await goThrough(again, { ...who, email: 'gilbert@example.com' });
-  expect(await me(again)).toMatchObject({ user: { email: 'gil@example.com' } });
+  expect(await whoIs(again)).toMatchObject({ user: { email: 'gil@example.com' } });
   expect(await studio.db.selectFrom('invitations').selectAll().execute()).toEqual([]);
   const accounts = await studio.db
     .selectFrom('accounts')
@@ -104,7 +95,7 @@ test('who has an account here is recognised by the verified address', async () =
     email_verified: true,
     name: 'Somebody',
   });
-  expect(await me(browser)).toMatchObject({ user: ((await me(here)) as { user: object }).user });
+  expect(await whoIs(browser)).toMatchObject({ user: ((await whoIs(here)) as { user: object }).user });
 });
 
 const REFUSED = 'unable_to_get_user_info';
@@ -134,7 +125,7 @@ test.each(CASES)('%s is not signed in', async (_what, code, who) => {
   const end = await goThrough(browser, who);
   expect(end.origin).toBe(PUBLIC_URL);
   expect(end.searchParams.get('error')).toBe(code);
-  expect(await me(browser)).toBeNull();
+  expect(await whoIs(browser)).toBeNull();
   expect(await studio.db.selectFrom('users').select('id').execute()).toHaveLength(users.length);
 });
 
@@ -148,7 +139,7 @@ test('somebody who is locked out here is, also by way of the issuer', async () =
   const browser = createBrowser(studio);
   const end = await goThrough(browser, { sub: 'ida-1', email: 'ida@example.com', email_verified: true });
   expect(end.searchParams.get('error')).toBe('account_disabled');
-  expect(await me(browser)).toBeNull();
+  expect(await whoIs(browser)).toBeNull();
 });
 
 test('a callback that this browser did not begin signs nobody in', async () => {
@@ -160,11 +151,11 @@ test('a callback that this browser did not begin signs nobody in', async () => {
     url.searchParams.set('state', 'made-up');
     return url;
   });
-  expect(await me(thief)).toBeNull();
+  expect(await whoIs(thief)).toBeNull();
   const victim = createBrowser(studio);
   const response = await victim.send('GET', `${stolen?.pathname}${stolen?.search}`);
   expect(new URL(response.headers.location ?? '').searchParams.get('error')).toEqual(expect.any(String));
-  expect(await me(victim)).toBeNull();
+  expect(await whoIs(victim)).toBeNull();
 });
 
 test.each([['https://evil.example/'], ['//evil.example'], ['/\\evil.example'], ['javascript:alert(1)']])(
