@@ -1,11 +1,11 @@
-import type { FastifyRequest } from 'fastify';
 import { exactMicros } from '../core/money.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import { Type } from 'typebox';
 import { callerOf } from './authenticate.ts';
-import type { Actor, KeysService } from './keys.ts';
+import { actOf } from './actor.ts';
+import type { KeysService } from './keys.ts';
 import * as schemas from './keys.schemas.ts';
 
 /** `/api/v1/keys`: everybody's own. */
@@ -28,7 +28,7 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
       },
     },
     async (request, reply) => {
-      const made = await keys.create(actorOf(request), {
+      const made = await keys.create(actOf(request), {
         ...readWish(request.body),
         scopes: request.body.scopes,
         teamId: request.body.teamId,
@@ -101,7 +101,7 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
       },
     },
     async (request) => {
-      const changed = await keys.change(actorOf(request), request.params.keyId, readWish(request.body));
+      const changed = await keys.change(actOf(request), request.params.keyId, readWish(request.body));
       return { success: true as const, data: schemas.viewKey(changed) };
     },
   );
@@ -125,7 +125,7 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
     },
     async (request, reply) => {
       const { overlapSeconds = 0 } = request.body;
-      const made = await keys.rotate(actorOf(request), request.params.keyId, overlapSeconds);
+      const made = await keys.rotate(actOf(request), request.params.keyId, overlapSeconds);
       void reply
         .code(201)
         .header('location', `/api/v1/keys/${made.key.id}`)
@@ -148,14 +148,10 @@ export function registerKeyRoutes(server: Server, { keys }: { keys: KeysService 
       },
     },
     async (request) => {
-      const revoked = await keys.revoke(actorOf(request), request.params.keyId);
+      const revoked = await keys.revoke(actOf(request), request.params.keyId);
       return { success: true as const, data: schemas.viewKey(revoked) };
     },
   );
-}
-
-export function actorOf(request: FastifyRequest): Actor {
-  return { caller: callerOf(request), address: request.ip };
 }
 
 interface WishBody {

@@ -5,6 +5,7 @@ import { newCheckedSecret, newId, sha256 } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Micros } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
+import { type Act, actor } from './actor.ts';
 import { appendAudit } from './audit.repository.ts';
 import {
   checkRotation,
@@ -20,12 +21,6 @@ import { findRole } from './teams.repository.ts';
 import type { KeyRow } from './keys.repository.ts';
 import type { Principal } from './principal.ts';
 
-/** Who does it, and from where: both are written down. */
-export interface Actor {
-  caller: Principal;
-  address: string;
-}
-
 /** A key as it is shown: never its secret. */
 export interface ShownKey {
   key: KeyRow;
@@ -38,15 +33,15 @@ export interface MadeKey extends ShownKey {
 }
 
 export interface KeysService {
-  create(actor: Actor, wish: KeyWish): Promise<MadeKey>;
+  create(by: Act, wish: KeyWish): Promise<MadeKey>;
   list(
     caller: Principal,
     page: { limit: number; after?: string | undefined },
   ): Promise<{ keys: ShownKey[]; hasMore: boolean }>;
   get(caller: Principal, id: string): Promise<ShownKey>;
-  change(actor: Actor, id: string, change: Omit<KeyWish, 'scopes' | 'teamId'>): Promise<ShownKey>;
-  rotate(actor: Actor, id: string, overlapSeconds: number): Promise<MadeKey>;
-  revoke(actor: Actor, id: string): Promise<ShownKey>;
+  change(by: Act, id: string, change: Omit<KeyWish, 'scopes' | 'teamId'>): Promise<ShownKey>;
+  rotate(by: Act, id: string, overlapSeconds: number): Promise<MadeKey>;
+  revoke(by: Act, id: string): Promise<ShownKey>;
 }
 
 const PREFIX = 'sk';
@@ -74,11 +69,11 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
 
   /** One change of one key of the caller's, with its line in the audit log. */
   async function act(
-    actor: Actor,
+    by: Act,
     id: string,
     work: (tx: Transaction<DB>, key: KeyRow, mine: Means) => Promise<KeyRow>,
   ): Promise<KeyRow> {
-    const mine = await means(actor.caller);
+    const mine = await means(by.caller);
     const changed = await db.transaction().execute(async (tx) => {
       const key = await keys.findKey(tx, reachOf(mine), id, true);
       if (!key) throw new AppError('key_not_found');
@@ -88,9 +83,8 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
     return changed;
   }
 
-  async function audit(tx: Transaction<DB>, { caller, address }: Actor, entry: Entry): Promise<void> {
-    const { userId: actorId, credentialId } = caller;
-    await appendAudit(tx, { actorId, credentialId, address, ...entry }, new Date(clock.now()));
+  async function audit(tx: Transaction<DB>, by: Act, entry: Entry): Promise<void> {
+    await appendAudit(tx, { ...actor(by), ...entry }, new Date(clock.now()));
   }
 
   async function add(tx: Transaction<DB>, row: Omit<KeyRow, Made>): Promise<{ key: KeyRow; secret: string }> {
@@ -113,15 +107,15 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
   }
 
   return {
-    async create(actor, given) {
-      const mine = await means(actor.caller);
+    async create(by, given) {
+      const mine = await means(by.caller);
       const wish = effectiveWish(mine, given);
       checkWish(mine, wish, clock.now());
       for (const model of wish.models ?? []) checkModel(model);
-      const ownerId = await ownerFor(actor.caller, given.teamId);
+      const ownerId = await ownerFor(by.caller, given.teamId);
       const { key, secret } = await db.transaction().execute(async (tx) => {
         const made = await add(tx, {
-          user_id: actor.caller.userId,
+          user_id: by.caller.userId,
           owner_id: ownerId,
           name: wish.name,
           scopes: [...wish.scopes],
@@ -131,7 +125,7 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
           rotated_from: null,
           family_id: null,
         });
-        await audit(tx, actor, {
+        await audit(tx, by, {
           action: 'key.created',
           subjectId: made.key.id,
           details: { ownerId, ...rightsOf(made.key) },
@@ -157,9 +151,9 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
       return shown(key);
     },
 
-    async change(actor, id, change) {
+    async change(by, id, change) {
       for (const model of change.models ?? []) checkModel(model);
-      const changed = await act(actor, id, async (tx, key, mine) => {
+      const changed = await act(by, id, async (tx, key, mine) => {
         refuseDead(key);
         const before = {
           name: key.name,
@@ -177,15 +171,15 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
           expires_at: wish.expiresAt,
         });
         const details = { before: rightsOf(key), after: rightsOf(after) };
-        await audit(tx, actor, { action: 'key.changed', subjectId: id, details });
+        await audit(tx, by, { action: 'key.changed', subjectId: id, details });
         return after;
       });
       return shown(changed);
     },
 
-    async rotate(actor, id, overlapSeconds) {
+    async rotate(by, id, overlapSeconds) {
       let secret = '';
-      const made = await act(actor, id, async (tx, key, mine) => {
+      const made = await act(by, id, async (tx, key, mine) => {
         refuseDead(key);
         checkRotation(mine, key);
         const successor = await keys.findSuccessor(tx, id);
@@ -205,18 +199,18 @@ export function createKeysService({ db, clock, checkModel, onChange }: KeysParts
           overlapSeconds === 0 ? { revoked_at: new Date(now) } : { expires_at: new Date(end) },
         );
         const details = { replacedBy: added.key.id, overlapSeconds };
-        await audit(tx, actor, { action: 'key.rotated', subjectId: id, details });
+        await audit(tx, by, { action: 'key.rotated', subjectId: id, details });
         return added.key;
       });
       return { ...(await shown(made)), secret };
     },
 
-    async revoke(actor, id) {
-      const revoked = await act(actor, id, async (tx, key) => {
+    async revoke(by, id) {
+      const revoked = await act(by, id, async (tx, key) => {
         // The moment of the first time stands.
         if (key.revoked_at) return key;
         const after = await keys.changeKey(tx, id, { revoked_at: new Date(clock.now()) });
-        await audit(tx, actor, { action: 'key.revoked', subjectId: id, details: { name: key.name } });
+        await audit(tx, by, { action: 'key.revoked', subjectId: id, details: { name: key.name } });
         return after;
       });
       return shown(revoked);

@@ -1,10 +1,10 @@
 import { AppError } from '../core/errors.ts';
 import type { Accounts } from './accounts.ts';
+import { actor } from './actor.ts';
 import { appendAudit } from './audit.repository.ts';
 import { findPassword, replacePassword } from './people.repository.ts';
 import type { Principal } from './principal.ts';
 import { deleteSessions, findPerson, setActiveTeam } from './sessions.repository.ts';
-import { actor } from './sign-up.ts';
 
 /** Who is calling, for whom, and where else they could. */
 export async function whoAmI({ db }: Accounts, caller: Principal) {
@@ -39,7 +39,7 @@ export async function endSessions(
       subjectId: id ?? caller.userId,
       details: { sessions: ids.length },
     };
-    await appendAudit(tx, { ...actor(caller, address), ...entry }, new Date(clock.now()));
+    await appendAudit(tx, { ...actor({ caller, address }), ...entry }, new Date(clock.now()));
     return ids.length;
   });
   sessions.forget(caller.userId);
@@ -69,7 +69,7 @@ export async function changePassword(
     if (!(await replacePassword(tx, userId, { former, next }, now))) throw new AppError('wrong_password');
     await deleteSessions(tx, userId, { allBut: caller.credentialId });
     const entry = { action: 'password.changed', subjectId: userId };
-    await appendAudit(tx, { ...actor(caller, address), ...entry }, now);
+    await appendAudit(tx, { ...actor({ caller, address }), ...entry }, now);
   });
   sessions.forget(userId);
 }

@@ -4,6 +4,7 @@ import { AppError } from '../core/errors.ts';
 import { newId, newSecret, sha256 } from '../core/ids.ts';
 import type { DB } from '../database/schema.ts';
 import type { Accounts, SignUpMode } from './accounts.ts';
+import { actor } from './actor.ts';
 import { appendAudit } from './audit.repository.ts';
 import {
   deleteInvitation,
@@ -98,7 +99,7 @@ export async function invite(
     await appendAudit(
       tx,
       {
-        ...actor(caller, address),
+        ...actor({ caller, address }),
         action: 'invitation.created',
         subjectId: invitationId,
         details: { email },
@@ -130,7 +131,7 @@ export async function revokeInvitation(
     const email = await deleteInvitation(tx, id);
     if (email === undefined) throw new AppError('invitation_not_found');
     const entry = { action: 'invitation.revoked', subjectId: id, details: { email } };
-    await appendAudit(tx, { ...actor(caller, address), ...entry }, new Date(clock.now()));
+    await appendAudit(tx, { ...actor({ caller, address }), ...entry }, new Date(clock.now()));
   });
 }
 
@@ -199,9 +200,4 @@ export async function welcomeStranger(
     const details = { via };
     await appendAudit(tx, { actorId: id, action: 'user.signed_up', subjectId: id, details }, now);
   });
-}
-
-/** Who did it, for the audit log. */
-export function actor({ userId, credentialId }: Principal, address: string) {
-  return { actorId: userId, credentialId, address };
 }

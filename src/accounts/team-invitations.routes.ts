@@ -13,7 +13,8 @@ import {
   revokeTeamInvitation,
 } from './team-invitations.ts';
 import { listInvitationsFor } from './team-invitations.repository.ts';
-import { actOf, view } from './teams.routes.ts';
+import { actOf } from './actor.ts';
+import { view } from './teams.routes.ts';
 import * as schemas from './teams.schemas.ts';
 
 /** `/api/v1/teams/…/invitations` and `/api/v1/team-invitations`, on a server that knows its callers. */

@@ -1,6 +1,7 @@
 import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Accounts } from './accounts.ts';
+import type { Act } from './actor.ts';
 import { findByEmail } from './people.repository.ts';
 import type { Principal } from './principal.ts';
 import {
@@ -9,7 +10,7 @@ import {
   takeTeamInvitation,
   upsertTeamInvitation,
 } from './team-invitations.repository.ts';
-import { type Act, audit, change, getTeam, requireRole } from './teams.ts';
+import { audit, change, getTeam, requireRole } from './teams.ts';
 import { findRole, insertMember, lockTeam, type Team, type TeamRole } from './teams.repository.ts';
 
 const INVITATION_MS = 14 * 24 * 3600_000;
@@ -28,9 +29,10 @@ export async function inviteToTeam(
   const now = clock.now();
   const expiresAt = new Date(now + INVITATION_MS);
   const { name } = await getTeam(accounts, act.caller, teamId);
-  await requireRole(accounts.db, act.caller, teamId, role === 'owner' ? 'owner' : 'admin');
-  await throttle.ask('team-invitation', act.address, INVITATIONS_ALLOWED);
   const least = role === 'owner' ? 'owner' : 'admin';
+  // Whoever may not invite uses up nobody's invitations.
+  await requireRole(accounts.db, act.caller, teamId, least);
+  await throttle.ask('team-invitation', act.address, INVITATIONS_ALLOWED);
   const invitationId = await change(accounts, act, teamId, least, async (tx) => {
     const known = await findByEmail(tx, email);
     if (known && (await findRole(tx, teamId, known.id))) throw new AppError('already_member');

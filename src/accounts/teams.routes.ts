@@ -1,22 +1,18 @@
-import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { COOKIE_REQUIRED, KEY_OR_COOKIE } from '../http/openapi.ts';
 import { failures, Success } from '../http/schemas.ts';
 import type { Server } from '../http/server.ts';
 import type { Accounts } from './accounts.ts';
 import { Done, DONE } from './auth.schemas.ts';
+import { actOf } from './actor.ts';
 import { callerOf } from './authenticate.ts';
-import { type Act, changeRole, createTeam, getTeam, removeMember, removeTeam, rename } from './teams.ts';
+import { changeRole, createTeam, getTeam, removeMember, removeTeam, rename } from './teams.ts';
 import { listMembers, listTeams, type Team } from './teams.repository.ts';
 import * as schemas from './teams.schemas.ts';
 
-/** Keys look; people change who belongs together. */
-export function actOf(request: FastifyRequest): Act {
-  return { caller: callerOf(request), address: request.ip };
-}
-
 /** `/api/v1/teams`, on a server that knows its callers. */
 export function registerTeamRoutes(server: Server, { accounts }: { accounts: Accounts }): void {
+  // Keys look; people change who belongs together.
   const reads = { tags: ['Teams'], security: KEY_OR_COOKIE };
   const changes = { tags: ['Teams'], security: COOKIE_REQUIRED };
 

@@ -3,9 +3,9 @@ import { AppError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
 import type { Accounts } from './accounts.ts';
+import { type Act, actor } from './actor.ts';
 import { appendAudit } from './audit.repository.ts';
 import type { Principal } from './principal.ts';
-import { actor } from './sign-up.ts';
 import { deleteInvitationsBy } from './team-invitations.repository.ts';
 import {
   countOwners,
@@ -26,12 +26,6 @@ import {
 const MAX_TEAMS = 100;
 const FOREIGN_KEY_VIOLATION = '23503';
 const RANK: Record<TeamRole, number> = { member: 0, admin: 1, owner: 2 };
-
-/** Who acts, and from where. */
-export interface Act {
-  caller: Principal;
-  address: string;
-}
 
 /** Throws `team_not_found`, also when the caller is no member: what is not theirs does not exist. */
 export async function getTeam(
@@ -163,10 +157,10 @@ async function keepAnOwner(tx: Transaction<DB>, teamId: string): Promise<void> {
 export async function audit(
   { clock }: Pick<Accounts, 'clock'>,
   tx: Transaction<DB>,
-  { caller, address }: Act,
+  act: Act,
   action: string,
   subjectId: string,
   details: JsonObject,
 ): Promise<void> {
-  await appendAudit(tx, { ...actor(caller, address), action, subjectId, details }, new Date(clock.now()));
+  await appendAudit(tx, { ...actor(act), action, subjectId, details }, new Date(clock.now()));
 }
