@@ -10,6 +10,7 @@ import { type AppOptions, layFoundation } from './foundation.ts';
 import type { Server } from './http/server.ts';
 import type { EngineRunner } from './jobs/engine-runner.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
+import { endAbandonedCalls } from './jobs/calls.repository.ts';
 import { releasePolls } from './jobs/poll.repository.ts';
 import { addressOf, listen } from './listen.ts';
 import type { Catalog } from './providers/catalog.ts';
@@ -144,7 +145,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     async start() {
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
-      if (alone) await releasePolls(db, new Date(clock.now()));
+      if (alone) {
+        await releasePolls(db, new Date(clock.now()));
+        await endAbandonedCalls(db, new Date(clock.now()));
+      }
       const rollup = startRollup({ db, clock, log });
       lifecycle.onStop('rollup', () => rollup.stop());
       if (works) {

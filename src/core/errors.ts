@@ -81,7 +81,11 @@ export const ERRORS = {
   job_not_failed: { status: 409, message: 'Only what failed or was cancelled can be tried again.' },
   no_decision_needed: {
     status: 409,
-    message: 'Nobody doubts what became of this job: there is nothing to decide.',
+    message: 'There is no doubt about what became of this job: there is nothing to decide.',
+  },
+  call_under_way: {
+    status: 409,
+    message: 'A call to the provider may still be under way. Decide in a minute, when it has ended.',
   },
   last_admin: { status: 409, message: 'Nobody else is an admin: somebody has to be.' },
   price_exists: { status: 409, message: 'There is a price of this model from that very moment on.' },

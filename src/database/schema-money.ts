@@ -3,7 +3,7 @@ import type { JsonColumn } from './schema-columns.ts';
 
 export interface LedgerTable {
   id: Generated<number>;
-  kind: 'hold' | 'release' | 'charge' | 'correction';
+  kind: 'hold' | 'release' | 'charge' | 'correction' | 'orphan';
   debit: string;
   credit: string;
   amount_micros: number;
@@ -13,6 +13,8 @@ export interface LedgerTable {
   connection: string;
   model: string;
   job_id: string;
+  /** Of an orphan alone. */
+  attempt_id: string | null;
   note: string | null;
   created_at: Date;
 }

@@ -46,7 +46,8 @@ export interface JobsTable {
   tries: Generated<number>;
   refusals: Generated<number>;
   deadline_at: Date | null;
-  cancel_outcome: 'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'unknown' | null;
+  cancel_outcome:
+    'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'unknown' | 'written_off' | null;
   error_code: string | null;
   error_message: string | null;
   error_retryable: boolean | null;
@@ -69,7 +70,7 @@ export interface AttemptsTable {
   job_id: string;
   number: number;
   connection: string;
-  state: 'intended' | 'sent' | 'accepted' | 'rejected' | 'unconfirmed';
+  state: 'intended' | 'sent' | 'accepted' | 'rejected' | 'unconfirmed' | 'orphaned';
   plan: JsonColumn<JsonObject>;
   operation: ColumnType<Json, string | null | undefined, string | null>;
   error_code: string | null;
@@ -77,6 +78,27 @@ export interface AttemptsTable {
   created_at: Date;
   sent_at: Date | null;
   settled_at: Date | null;
+  duty: 'stop' | null;
+  duty_at: Date | null;
+  stop_sent_at: Date | null;
+  stop_outcome: 'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'written_off' | null;
+  evidence: ColumnType<JsonObject | null, string | null | undefined, string | null>;
+}
+
+export interface CallsTable {
+  id: Generated<number>;
+  attempt_id: string;
+  number: number;
+  sent_at: Date;
+  ends_at: Date;
+  ended_at: Date | null;
+  outcome: 'accepted' | 'refused' | 'turned_away' | 'not_sent' | 'lost' | null;
+}
+
+export interface FormerOperationsTable {
+  connection: string;
+  operation_hash: string;
+  deleted_at: Date;
 }
 
 export interface IdempotencyKeysTable {
@@ -167,6 +189,8 @@ export interface DB {
   audit_log: people.AuditLogTable;
   jobs: JobsTable;
   attempts: AttemptsTable;
+  calls: CallsTable;
+  former_operations: FormerOperationsTable;
   idempotency_keys: IdempotencyKeysTable;
   events: EventsTable;
   polls: PollsTable;

@@ -8,18 +8,20 @@ export type Attempt = Selectable<AttemptsTable>;
 export type AttemptState = Attempt['state'];
 
 /**
- * - `intended`: committed before the call; the call has surely not been made.
+ * - `intended`: committed before the call; none is being made.
  * - `sent`: the call is being made, or was cut off while it was.
  * - `accepted`: the upstream took it and gave an operation.
  * - `rejected`: the upstream surely did not take it; nothing was paid.
  * - `unconfirmed`: the answer was lost; it may have been taken.
+ * - `orphaned`: the upstream took it after it had been concluded that it had not.
  */
 const ATTEMPT_TRANSITIONS: Record<AttemptState, readonly AttemptState[]> = {
   intended: ['sent', 'rejected'],
-  sent: ['accepted', 'rejected', 'unconfirmed'],
+  sent: ['intended', 'accepted', 'rejected', 'unconfirmed'],
   unconfirmed: ['accepted', 'rejected'],
   accepted: [],
-  rejected: [],
+  rejected: ['orphaned'],
+  orphaned: [],
 };
 
 export async function insertAttempts(
@@ -60,7 +62,7 @@ export async function moveAttempt(
     .set({
       state: to,
       ...(to === 'sent' ? { sent_at: now } : {}),
-      ...(to === 'accepted' || to === 'rejected' ? { settled_at: now } : {}),
+      ...(to === 'accepted' || to === 'rejected' || to === 'orphaned' ? { settled_at: now } : {}),
       ...(change.operation !== undefined ? { operation: JSON.stringify(change.operation) } : {}),
       ...(change.error ? { error_code: change.error.code, error_message: change.error.message } : {}),
     })
@@ -82,6 +84,22 @@ export async function withdrawAttempt(tx: Transaction<DB>, id: string, now: Date
   return row !== undefined;
 }
 
+/** Holds an attempt until the transaction ends: whoever writes a call down, or concludes something, does so first. */
+export async function lockAttempt(tx: Transaction<DB>, id: string): Promise<Attempt | undefined> {
+  return tx.selectFrom('attempts').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** The same for all attempts of some jobs, in one order for everybody. */
+export async function lockAttemptsOf(tx: Transaction<DB>, jobIds: readonly string[]): Promise<void> {
+  await tx
+    .selectFrom('attempts')
+    .select('id')
+    .where('job_id', 'in', [...jobIds])
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+}
+
 export async function findAttempt(
   db: Kysely<DB> | Transaction<DB>,
   id: string,
@@ -89,7 +107,7 @@ export async function findAttempt(
   return db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** The one attempt of a job that may have cost money: neither rejected nor superseded. */
+/** The one attempt of a job that counts: neither rejected nor orphaned. */
 export async function findLiveAttempt(
   db: Kysely<DB> | Transaction<DB>,
   jobId: string,
@@ -98,23 +116,31 @@ export async function findLiveAttempt(
     .selectFrom('attempts')
     .selectAll()
     .where('job_id', '=', jobId)
-    .where('state', '<>', 'rejected')
+    .where('state', 'not in', ['rejected', 'orphaned'])
     .executeTakeFirst();
 }
 
-/** Whether an attempt already owns this operation of the connection. */
-export async function isOperationClaimed(
-  db: Kysely<DB>,
+/** The attempt that has this operation of the connection. */
+export async function findClaim(
+  db: Kysely<DB> | Transaction<DB>,
   connection: string,
   operation: Json,
-): Promise<boolean> {
+): Promise<Attempt | undefined> {
   // As the unique index has it: operations may be too long to be indexed themselves.
-  const row = await db
+  return db
     .selectFrom('attempts')
-    .select('id')
+    .selectAll()
     .where('connection', '=', connection)
     .where('operation', 'is not', null)
     .where(sql<boolean>`md5(operation::text) = md5(${JSON.stringify(operation)}::jsonb::text)`)
     .executeTakeFirst();
-  return row !== undefined;
+}
+
+/** Keeps what the last look into the provider's list saw. */
+export async function recordEvidence(db: Kysely<DB>, id: string, evidence: object): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ evidence: JSON.stringify(evidence) })
+    .where('id', '=', id)
+    .execute();
 }

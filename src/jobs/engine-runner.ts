@@ -3,11 +3,12 @@ import { type Loop, startLoop } from '../core/loop.ts';
 import type { Queue } from '../queue/queue.ts';
 import { admitWaiting } from './admission.ts';
 import { archive } from './archive.ts';
-import { stop } from './cancel.ts';
+
 import { connectionNames, type EngineParts, type JobTask, TASKS } from './engine.ts';
 import { pollDue } from './poll.ts';
 import { reconcile } from './reconcile.ts';
 import { rescue } from './rescue.ts';
+import { stop } from './stop.ts';
 import { submit } from './submit.ts';
 
 const ADMISSION_INTERVAL_MS = 1000;

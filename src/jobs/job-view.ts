@@ -105,6 +105,7 @@ const CANCELLATIONS = {
   cancelled: 'The provider stopped it and charges nothing.',
   cancelled_billed: 'It is cancelled, but the provider charges for it.',
   too_late: 'The provider had finished it already and charges for it.',
+  written_off: 'It is cancelled; the provider never answered, and nothing is charged.',
   unknown: 'It is cancelled here; the provider has been asked to stop and has not answered yet.',
 } as const;
 

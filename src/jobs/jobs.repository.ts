@@ -48,9 +48,12 @@ export async function countByStatus(db: Kysely<DB>): Promise<Record<JobStatus, n
 }
 
 /** What came of a cancellation, once that is known. */
-export type SettledCancel = CancelOutcome | 'not_started';
+export type SettledCancel = CancelOutcome | 'not_started' | 'written_off';
 
-/** What came of asking the upstream to stop; only for a job that is already cancelled. */
+/**
+ * What came of asking the upstream to stop; only for a job that is already cancelled. What is not billed, or was never
+ * answered, costs its owner nothing.
+ */
 export async function recordCancelOutcome(
   write: Write,
   id: string,
@@ -60,7 +63,7 @@ export async function recordCancelOutcome(
     .updateTable('jobs')
     .set({
       cancel_outcome: outcome,
-      charged_micros: ['cancelled', 'not_started'].includes(outcome)
+      charged_micros: ['cancelled', 'not_started', 'written_off'].includes(outcome)
         ? 0
         : sql<number>`coalesce(charged_micros, estimated_micros)`,
       updated_at: write.now,
@@ -82,4 +85,28 @@ export async function recordCancelOutcome(
   };
   await appendEvents(write.tx, [event]);
   return job;
+}
+
+/** Removes a job that its owner deleted while the upstream had not answered yet, once nothing is awaited any more. */
+export async function deleteIfHidden(write: Write, id: string): Promise<void> {
+  const job = await write.tx
+    .deleteFrom('jobs')
+    .where('id', '=', id)
+    .where('stage', '=', 'finished')
+    .where('deleted_at', 'is not', null)
+    .where('trashed_at', 'is', null)
+    .where(sql<boolean>`cancel_outcome is distinct from 'unknown'`)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('attempts')
+            .select('id')
+            .whereRef('job_id', '=', 'jobs.id')
+            .where('duty', 'is not', null),
+        ),
+      ),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (job) write.changed(job.id);
 }

@@ -210,7 +210,14 @@ export const JobSchema = Type.Object(
     cancellation: Nullable(
       Type.Object(
         {
-          outcome: Enum(['not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown']),
+          outcome: Enum([
+            'not_started',
+            'cancelled',
+            'cancelled_billed',
+            'too_late',
+            'unknown',
+            'written_off',
+          ]),
           message: Type.String(),
         },
         { description: 'What came of cancelling it upstream.' },

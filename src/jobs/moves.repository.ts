@@ -2,11 +2,26 @@ import { sql, type UpdateObject } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { appendEvents } from '../events/events.repository.ts';
 import { settle } from '../usage/ledger.repository.ts';
+import { lockAttemptsOf } from './attempts.repository.ts';
 import { endBatchItem, lockBatches } from './batch-end.repository.ts';
-import { type Job, type MoveName, MOVES } from './job.ts';
+import { imposeDutyOfJobs } from './duties.repository.ts';
+import { type Job, type JobStage, type MoveName, MOVES } from './job.ts';
 import type { Write } from './write.ts';
 
 type Changes = Omit<UpdateObject<DB, 'jobs'>, 'id' | 'status' | 'stage' | 'updated_at'>;
+
+/** What a verdict was passed on: the move is refused when the job has got elsewhere since it was read. */
+export interface Judged {
+  stage: JobStage;
+  /** The number of its attempt. */
+  tries: number;
+}
+
+export interface MoveOptions {
+  judged?: Judged | undefined;
+  /** `fail`: the upstream may still be at what it took, so it has to be stopped. */
+  mayRun?: boolean | undefined;
+}
 
 /**
  * The only writer of a job's status and stage: one guarded UPDATE, with its event. Returns the job as it is now, or
@@ -18,8 +33,9 @@ export async function moveJob(
   name: MoveName,
   changes: Changes = {},
   eventData: object = {},
+  options: MoveOptions = {},
 ): Promise<Job | undefined> {
-  const [job] = await moveJobs(write, [id], name, changes, () => eventData);
+  const [job] = await moveJobs(write, [id], name, changes, () => eventData, options);
   return job;
 }
 
@@ -30,21 +46,29 @@ export async function moveJobs(
   name: MoveName,
   changes: Changes,
   eventDataOf: (job: Job) => object,
+  { judged, mayRun = false }: MoveOptions = {},
 ): Promise<Job[]> {
   const move = MOVES[name];
   const finished = move.to.stage === 'finished' ? { finished_at: write.now } : {};
-  const jobs = await write.tx
+  const leavesWork = name === 'fail' || name === 'cancel';
+  // Before the jobs, as everywhere: in the other order two transactions would wait for each other.
+  if (leavesWork) await lockAttemptsOf(write.tx, ids);
+  let update = write.tx
     .updateTable('jobs')
     .set({ ...changes, ...finished, status: move.to.status, stage: move.to.stage, updated_at: write.now })
     .where('id', 'in', [...ids])
-    .where('stage', 'in', [...move.from])
-    .returningAll()
-    .execute();
+    .where('stage', 'in', [...move.from]);
+  if (judged) update = update.where('stage', '=', judged.stage).where('tries', '=', judged.tries);
+  const jobs = await update.returningAll().execute();
   if (jobs.length === 0) return [];
   // What leaves this stage is asked about no more.
   if (move.from.some((stage) => stage === 'rendering')) {
     const moved = jobs.map((job) => job.id);
     await write.tx.deleteFrom('polls').where('job_id', 'in', moved).execute();
+  }
+  if (leavesWork) {
+    const moved = jobs.map((job) => job.id);
+    await imposeDutyOfJobs(write, moved, { mayRun: mayRun || name === 'cancel' });
   }
   for (const job of jobs) write.changed(job.id, job.stage);
   await appendEvents(

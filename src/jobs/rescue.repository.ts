@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { DB } from '../database/schema.ts';
+import type { JobStage } from './job.ts';
 import type { Write } from './write.ts';
 
 const LIMIT = 500;
@@ -17,25 +18,37 @@ export async function findStuckSteps(db: Kysely<DB>, now: Date): Promise<StuckSt
     .selectFrom('jobs')
     .select(['id', 'stage', 'tries'])
     .where('status', '=', 'processing')
-    .where('stage', 'in', ['submitting', 'unconfirmed', 'archiving'])
+    .where('stage', 'in', ['submitting', 'unconfirmed', 'needs_attention', 'archiving'])
     .where('due_at', '<=', now)
     .limit(LIMIT)
     .execute();
 }
 
-/** Jobs that have been in work since before `startedBefore`; a paid call that is being made is left alone. */
+/** Jobs that have been in work since before `startedBefore`; not those whose paid call is being made. */
 export async function findHopeless(
   db: Kysely<DB>,
   startedBefore: Date,
-): Promise<{ id: string; stage: string }[]> {
-  return db
+): Promise<{ id: string; stage: JobStage; tries: number }[]> {
+  const rows = await db
     .selectFrom('jobs')
-    .select(['id', 'stage'])
+    .select(['id', 'stage', 'tries'])
     .where('status', '=', 'processing')
-    .where('stage', '<>', 'submitting')
     .where('started_at', '<', startedBefore)
+    .where((eb) =>
+      eb.or([
+        eb('stage', '<>', 'submitting'),
+        eb.exists(
+          eb
+            .selectFrom('attempts')
+            .select('attempts.id')
+            .whereRef('attempts.job_id', '=', 'jobs.id')
+            .where('attempts.state', '=', 'intended'),
+        ),
+      ]),
+    )
     .limit(LIMIT)
     .execute();
+  return rows as { id: string; stage: JobStage; tries: number }[];
 }
 
 /** Gives stuck steps another span of time before they count as stuck again. */
@@ -67,19 +80,6 @@ export async function findUnroutable(
     .where('status', '=', 'pending')
     .where('connection', 'not in', ['', ...connections])
     .where('created_at', '<', createdBefore)
-    .limit(LIMIT)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-/** Cancelled jobs of which the upstream has said nothing yet; not those that were cancelled before `since`. */
-export async function findUnsettledCancels(db: Kysely<DB>, since: Date, before: Date): Promise<string[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('cancel_outcome', '=', 'unknown')
-    .where('finished_at', '>=', since)
-    .where('finished_at', '<', before)
     .limit(LIMIT)
     .execute();
   return rows.map(({ id }) => id);

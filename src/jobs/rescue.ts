@@ -1,21 +1,25 @@
 import { deleteOldAnswers } from './client-retry.repository.ts';
 import { KEY_LIFETIME_MS } from './create-job.ts';
 import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
+import { deleteFormerOperations } from './doubtful.repository.ts';
+import { findDuties, findJobsWithDuties } from './duties.repository.ts';
 import { type Failure, failJob } from './failure.ts';
-import { deleteJob } from './jobs.repository.ts';
+import { deleteIfHidden } from './jobs.repository.ts';
 import { UNCONFIRMED } from './reconcile.ts';
 import {
   findForgotten,
   findHopeless,
   findStuckSteps,
   findUnroutable,
-  findUnsettledCancels,
   postponeSteps,
   type StuckStep,
 } from './rescue.repository.ts';
+import { settleDuty } from './stop.ts';
 
 /** An operator who takes a connection away for a moment loses nothing: its queue is given up only after this. */
 const UNROUTABLE_MS = 60 * 60_000;
+
+const LIMIT = 500;
 
 const UNROUTABLE: Failure = {
   code: 'connection_missing',
@@ -32,6 +36,8 @@ const byAttempt: KeyOf = ({ id, tries }) => attemptKey(id, tries);
 const STEPS: Readonly<Record<string, { task: string; keyOf: KeyOf }>> = {
   submitting: { task: TASKS.submit, keyOf: byAttempt },
   unconfirmed: { task: TASKS.reconcile, keyOf: byAttempt },
+  // Its doubt may still resolve itself.
+  needs_attention: { task: TASKS.reconcile, keyOf: byAttempt },
   archiving: { task: TASKS.archive, keyOf: byJob },
 };
 
@@ -43,17 +49,20 @@ export async function rescue(parts: EngineParts): Promise<number> {
   const now = parts.clock.now();
   const ago = (ms: number) => new Date(now - ms);
   const { giveUpMs } = parts.deadlines;
-  for (const { id, stage } of await findHopeless(parts.db, ago(giveUpMs))) {
-    await parts.write((write) => failJob(write, id, hopeless(stage)));
+  for (const { id, stage, tries } of await findHopeless(parts.db, ago(giveUpMs))) {
+    await parts.write((write) => failJob(write, id, hopeless(stage), { stage, tries }));
   }
   for (const id of await findUnroutable(parts.db, connectionNames(parts.catalog), ago(UNROUTABLE_MS))) {
     await parts.write((write) => failJob(write, id, UNROUTABLE));
   }
+  await writeOff(parts, ago(giveUpMs));
   for (const id of await findForgotten(parts.db, ago(giveUpMs))) {
-    await parts.write((write) => deleteJob(write, id));
+    await parts.write((write) => deleteIfHidden(write, id));
   }
   await deleteOldAnswers(parts.db, ago(KEY_LIFETIME_MS));
-  const unsettled = await findUnsettledCancels(parts.db, ago(giveUpMs), ago(STEP_RESCUE_MS));
+  await deleteFormerOperations(parts.db, ago(2 * giveUpMs));
+  const owed = { since: ago(giveUpMs), before: ago(STEP_RESCUE_MS) };
+  const unsettled = await findJobsWithDuties(parts.db, owed, LIMIT);
   await resend(
     parts,
     TASKS.stop,
@@ -70,6 +79,19 @@ export async function rescue(parts: EngineParts): Promise<number> {
     );
   }
   return stuck.length;
+}
+
+/**
+ * Ends what an upstream has owed an answer for too long: the hold is released, and what it may have cost stands in the books.
+ */
+async function writeOff(parts: EngineParts, before: Date): Promise<void> {
+  for (const jobId of await findJobsWithDuties(parts.db, { before }, LIMIT)) {
+    for (const { id, duty_at: since } of await findDuties(parts.db, jobId)) {
+      if (!since || since >= before) continue;
+      parts.log.warn({ jobId, attemptId: id }, 'the provider never said whether it stopped: written off');
+      await parts.write((write) => settleDuty(write, jobId, id, 'written_off'));
+    }
+  }
 }
 
 /** A task that is still there is not doubled: the queue sees to that. */
@@ -92,12 +114,21 @@ async function resend(
 }
 
 function hopeless(stage: string): Failure {
+  if (stage === 'submitting') {
+    return {
+      code: 'submission_failed',
+      message: 'The video could not be sent to the provider: its reference image cannot be read.',
+      retryable: true,
+      charged: false,
+    };
+  }
   if (stage === 'rendering') {
     return {
       code: 'deadline_exceeded',
       message: 'The provider gave no result in the time there was.',
       retryable: true,
       charged: null,
+      mayRun: true,
     };
   }
   return stage === 'archiving'

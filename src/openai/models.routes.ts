@@ -3,6 +3,7 @@ import { mayAsk, type Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { KEY_REQUIRED } from '../http/openapi.ts';
 import type { Server } from '../http/server.ts';
+import { KEY_LIFETIME_MS } from '../jobs/create-job.ts';
 import { allowedSizes } from '../jobs/video-request.ts';
 import { type Catalog, type CatalogEntry, namesOf } from '../providers/catalog.ts';
 import { canStandIn } from '../derivations/derive.ts';
@@ -69,6 +70,7 @@ function viewModel(entry: CatalogEntry) {
       input_reference: model.inputReference,
       // What a Sora Studio in front of this one may rely on.
       idempotency_key: true,
+      idempotency_seconds: KEY_LIFETIME_MS / 1000,
       list: 'complete',
       delete_stops: true,
       // What its provider does itself. The rest of remix, edit and extend is done by stand-ins, which a Sora Studio in

@@ -202,7 +202,7 @@ export function describeProvider(name: string, setup: () => Promise<ProviderUnde
         idempotencyKey: 'late',
         signal: given,
       });
-      await failure(sending, 'unavailable');
+      await failure(sending, 'not_sent');
       expect(await made.created?.()).toBe(before);
     });
 

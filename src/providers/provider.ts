@@ -68,11 +68,16 @@ export interface SubmitContext extends CallContext {
   /** Unique per attempt and the same each time that attempt is sent. */
   idempotencyKey: string;
   /**
-   * Ms since the epoch: nothing may be sent after it. A process that was paused may wake up when others have long
-   * concluded that the call was never made.
+   * Asked right before the first byte may go out; false when the time in which it had to go out is over. A process that
+   * was paused may wake up when others have concluded that the call was never made.
    */
-  sendBefore?: number;
+  mayStillSend?: () => boolean;
   reference?: ReferenceImage;
+}
+
+export interface StopContext extends CallContext {
+  /** Awaited right before the upstream is told to stop; not called when there is nothing to stop. */
+  beforeStop?: () => Promise<void>;
 }
 
 /** What one check of the work in flight says. */
@@ -99,21 +104,33 @@ export interface ProviderFailure {
   billed: boolean | 'unknown';
 }
 
-/** What looking for a lost submission found. */
-export type FindResult =
-  | { outcome: 'found'; operation: Operation }
-  /** It is surely not there: the upstream's list reaches back beyond the call and lacks it. */
-  | { outcome: 'absent' }
-  /** Cannot tell. */
-  | { outcome: 'unknown' };
+/**
+ * How well a listed video fits a plan. A difference never proves that a video is another one: servers trim, normalise, cut
+ * and rename what they are given.
+ * - `match`: it says enough about itself, and all of it is the plan's, up to how it is written.
+ * - `near`: it may be the plan's, told in fewer or other words.
+ * - `other`: something that it says is not the plan's.
+ */
+export type Fit = 'match' | 'near' | 'other';
 
-export interface FindQuery {
-  plan: Plan;
-  idempotencyKey: string;
-  /** When the call went out, ms since the epoch. Look only once it has ended: before that, nothing can be `absent`. */
-  sentAt: number;
-  /** Whether another attempt already owns this operation. */
-  isClaimed: (operation: Operation) => Promise<boolean>;
+/** A video in a provider's list. */
+export interface ListedVideo {
+  /** Undefined where the list tells no id. */
+  operation: Operation | undefined;
+  /** Ms since the epoch by the provider's clock; undefined when the list does not say. */
+  createdAt: number | undefined;
+  /** The idempotency key that it was created with, where the provider keeps it. */
+  marker: string | undefined;
+  /** What an operator is shown of it: no prompt, no address. */
+  shown: JsonObject;
+  fits(plan: Plan): Fit;
+}
+
+/** One page of a provider's list, newest first. */
+export interface ListPage {
+  videos: ListedVideo[];
+  /** Ms since the epoch by the provider's clock when it answered; undefined when it does not say. */
+  servedAt: number | undefined;
 }
 
 /** Bytes of one output. */
@@ -160,17 +177,23 @@ export interface Provider {
    * Asks the upstream to stop. Resolves with what came of it; throws `ProviderError`, with kind `rejected` when this
    * upstream will not or cannot stop it.
    */
-  cancel?(operation: Operation, context: CallContext): Promise<CancelOutcome>;
+  cancel?(operation: Operation, context: StopContext): Promise<CancelOutcome>;
   /**
-   * Looks for a submission whose answer was lost. Adapters whose `resubmitIsSafe` is true may lack it or answer
-   * `unknown`: sending the same key again is the surer way.
+   * Walks the provider's list, newest first, without gaps: it ends where the list ends, and throws `ProviderError` when
+   * it cannot go on, `gone` when there is no list. Where the caller has seen enough it stops asking for pages.
    */
-  find?(query: FindQuery, context: CallContext): Promise<FindResult>;
+  readonly list?: ((context: CallContext) => AsyncIterable<ListPage>) | undefined;
+  /** Whether the list is promised to show every video of this account; read at the time of need. */
+  readonly listIsComplete?: boolean;
   /**
    * True when sending the same idempotency key again cannot create a second video. Read it at the time of need: an
    * adapter that learns it from its upstream (in `models`) may start with false.
    */
   readonly resubmitIsSafe: boolean;
+  /** For how long after its first use a key is known to the upstream, in ms; a day when left out. */
+  readonly keyLifetimeMs?: number;
+  /** Longest time from the first byte of a paid call to its end here, in ms; half a minute when left out. */
+  readonly submitTimeoutMs?: number;
 }
 
 /** `cancelled`: stopped, not billed. `cancelled_billed`: stopped, but it costs. `too_late`: it was finished already. */
@@ -178,6 +201,7 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
 
 /**
  * Why a call to the upstream gave no answer to act on.
+ * - `not_sent`: this process did not send it: it was held up before the call, or is stopping.
  * - `unavailable`: the upstream surely did not take the request (refused, DNS, TLS, blocked address).
  * - `throttled`: as above, and it asks for patience (429).
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
@@ -186,7 +210,7 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
  * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be read).
  */
 export type ProviderErrorKind =
-  'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';
+  'not_sent' | 'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';
 
 export class ProviderError extends Error {
   override readonly name = 'ProviderError';
@@ -195,16 +219,19 @@ export class ProviderError extends Error {
   readonly code: string;
   /** How long the upstream asks us to wait. */
   readonly retryAfterMs: number | undefined;
+  /** The adapter has learned from this refusal how the upstream wants to be asked: another call may be taken. */
+  readonly askAgain: boolean;
 
   constructor(
     kind: ProviderErrorKind,
     code: string,
     message: string,
-    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: { retryAfterMs?: number | undefined; askAgain?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.askAgain = options.askAgain ?? false;
   }
 }

@@ -61,7 +61,7 @@ async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (given?.aborted)
-    throw new ProviderError('unavailable', 'aborted', 'The call was given up before it was sent.');
+    throw new ProviderError('not_sent', 'aborted', 'The call was given up before it was sent.');
   const deadline = new AbortController();
   const cancel = parts.clock.after(parts.timeoutMs, () => deadline.abort());
   try {

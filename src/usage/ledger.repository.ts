@@ -79,13 +79,13 @@ async function settleBooks(tx: Transaction<DB>, costly: readonly Charged[], now:
       insert into ledger (${columns})
       select 'release', holds.credit, holds.debit, holds.amount_micros, ${facts}
       from ended join ledger as holds on holds.job_id = ended.id and holds.kind = 'hold'
-      on conflict (job_id, kind) where kind <> 'correction' do nothing
+      on conflict (job_id, kind) where kind not in ('correction', 'orphan') do nothing
       returning credit as account, -amount_micros as micros
     ), charged as (
       insert into ledger (${columns})
       select 'charge', 'spent/' || ended.owner_id, 'owed/' || ended.connection, ended.charged, ${facts}
       from ended where ended.charged > 0
-      on conflict (job_id, kind) where kind <> 'correction' do nothing
+      on conflict (job_id, kind) where kind not in ('correction', 'orphan') do nothing
       returning debit as account, amount_micros as micros
     )
     insert into balances as old (account, micros)

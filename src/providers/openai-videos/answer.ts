@@ -16,10 +16,15 @@ export interface VideoAnswer {
   remixedFrom: string | undefined;
   /** ms since the epoch. */
   createdAt: number | undefined;
+  /** The idempotency key that it was created with, where the server keeps it. */
+  marker: string | undefined;
   /** Where the file is, when not under `/content`. Untrusted; may be relative. */
   url: string | undefined;
   error: { code: string | undefined; message: string } | undefined;
 }
+
+/** The name in a video's `metadata` under which our key is sent, and read, where a server keeps metadata. */
+export const MARKER_FIELD = 'sora_attempt';
 
 type State = 'queued' | 'running' | 'done' | 'failed';
 
@@ -76,6 +81,7 @@ export function readAnswer(json: unknown): VideoAnswer | undefined {
     seconds: positive(body.seconds) ?? positive(asObject(body.usage)?.duration_seconds),
     remixedFrom: textOf(body.remixed_from_video_id),
     createdAt: timeOf(body.created_at ?? body.created),
+    marker: textOf(metadata?.[MARKER_FIELD]),
     url: urls.map(textOf).find((url) => url !== undefined),
     error: errorOf(body.error),
   };

@@ -73,9 +73,9 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         trust: 'configured',
       }),
 
-    async create({ path, headers, body }, { idempotencyKey, sendBefore = Infinity, signal }) {
-      if (clock.now() > sendBefore) {
-        throw new ProviderError('ambiguous', 'not_sent_in_time', 'The process was held up before the call.');
+    async create({ path, headers, body }, { idempotencyKey, mayStillSend, signal }) {
+      if (mayStillSend?.() === false) {
+        throw new ProviderError('not_sent', 'not_sent_in_time', 'The process was held up before the call.');
       }
       return callUpstream(parts, `${base}${path}`, {
         method: 'POST',

@@ -3,7 +3,7 @@ import { FormData } from '../../core/outbound.ts';
 import type { Plan, ReferenceImage } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { upstreamReason } from '../upstream-error.ts';
-import { operationId } from './answer.ts';
+import { MARKER_FIELD, operationId } from './answer.ts';
 import type { Dialect } from './dialects.ts';
 
 export type Encoding = 'json' | 'multipart';
@@ -16,16 +16,21 @@ export interface CreateCall {
   body: string | FormData;
 }
 
-/** Encodes the planned request, and the image if there is one. Throws `gone` for a source of another provider. */
+/**
+ * Encodes the planned request, the image if there is one, and the marker that a server keeps. Throws `gone` for a source of
+ * another provider.
+ */
 export function createCall(
   { request: fields, source }: Pick<Plan, 'request' | 'source'>,
   reference: ReferenceImage | undefined,
   encoding: Encoding,
   dialect: Pick<Dialect, 'jsonReference'>,
+  marker?: string,
 ): CreateCall {
   const path = pathTo(source);
-  if (encoding === 'multipart') return { path, headers: {}, body: form(fields, reference) };
-  const body: JsonObject = { ...fields };
+  const marked = marker === undefined ? fields : { ...fields, metadata: { [MARKER_FIELD]: marker } };
+  if (encoding === 'multipart') return { path, headers: {}, body: form(marked, reference) };
+  const body: JsonObject = { ...marked };
   if (reference) {
     const url = `data:${reference.contentType};base64,${reference.data.toString('base64')}`;
     if (dialect.jsonReference === 'image') body.image = url;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../core/json.ts';
 import { FormData, type Outbound, type OutboundRequest } from '../../core/outbound.ts';
 import { Secret } from '../../core/secret.ts';
-import type { PollResult } from '../provider.ts';
+import type { Operation, PollResult } from '../provider.ts';
 import { createTestClock, readAll } from '../testing.ts';
 import { dialectNamed } from './dialects.ts';
 import { modelNamed } from './models.ts';
@@ -150,9 +150,17 @@ describe.each(fixtures)('the dialect in %s', (_file, fixture) => {
     const { provider, plan } = open(fixture, [
       fixture.list ? json(200, fixture.list.answer) : json(404, { detail: 'Not Found' }),
     ]);
-    const query = { plan, idempotencyKey: 'key-1', sentAt: CREATED, isClaimed: () => Promise.resolve(false) };
-    const found = await provider.find?.(query, { signal });
-    expect(found?.outcome).toBe(fixture.list?.finds ?? 'unknown');
-    if (found?.outcome === 'found') expect(found.operation).toEqual((await operationOf(fixture)).operation);
+    const found: Operation[] = [];
+    const read = async () => {
+      for await (const { videos } of provider.list?.({ signal }) ?? []) {
+        found.push(
+          ...videos.filter((video) => video.fits(plan) === 'match').map(({ operation }) => operation ?? null),
+        );
+      }
+    };
+    const isRefused = (error: unknown) => expect(error).toMatchObject({ kind: 'gone' });
+    await read().catch(isRefused);
+    const expected = fixture.list?.finds === 'found' ? [(await operationOf(fixture)).operation] : [];
+    expect(found).toEqual(expected);
   });
 });

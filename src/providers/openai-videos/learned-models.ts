@@ -8,7 +8,14 @@ export interface Promises {
   idempotent: boolean;
   listComplete: boolean;
   deleteStops: boolean;
+  /** It keeps what is sent as `metadata` and shows it again. */
+  keepsMetadata: boolean;
+  /** For how long it knows an idempotency key, in ms. */
+  keyLifetimeMs: number;
 }
+
+/** What Sora Studio servers keep to that do not say it. */
+const KEY_LIFETIME_MS = 24 * 60 * 60_000;
 
 export interface LearnedModels {
   models: ModelSpec[];
@@ -37,7 +44,7 @@ export function readModels(json: unknown, all: boolean): LearnedModels {
       models.push(advertisedModel(id, said));
     } else if (all || (VIDEO_ID.test(id) && !NOT_VIDEO.test(id))) models.push(modelNamed(id));
   }
-  const every = (which: keyof Promises) => promises.every((each) => each[which]);
+  const every = (which: Exclude<keyof Promises, 'keyLifetimeMs'>) => promises.every((each) => each[which]);
   return {
     models: models.filter((model, at) => models.findIndex(({ id }) => id === model.id) === at),
     promises:
@@ -47,6 +54,8 @@ export function readModels(json: unknown, all: boolean): LearnedModels {
             idempotent: every('idempotent'),
             listComplete: every('listComplete'),
             deleteStops: every('deleteStops'),
+            keepsMetadata: every('keepsMetadata'),
+            keyLifetimeMs: Math.min(...promises.map(({ keyLifetimeMs }) => keyLifetimeMs)),
           },
   };
 }
@@ -56,7 +65,13 @@ function promisesOf(said: Record<string, unknown>): Promises {
     idempotent: said.idempotency_key === true,
     listComplete: said.list === 'complete',
     deleteStops: said.delete_stops === true,
+    keepsMetadata: said.metadata === true,
+    keyLifetimeMs: lifetimeMs(said.idempotency_seconds),
   };
+}
+
+function lifetimeMs(seconds: unknown): number {
+  return typeof seconds === 'number' && seconds >= 0 ? seconds * 1000 : KEY_LIFETIME_MS;
 }
 
 function advertisedModel(id: string, said: Record<string, unknown>): ModelSpec {

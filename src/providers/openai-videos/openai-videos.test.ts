@@ -142,8 +142,12 @@ describe('openai-videos', () => {
     ]);
   });
 
-  it('learns that a server takes forms only, and remembers it', async () => {
+  it('learns that a server takes forms only: the refusal asks for another call, and is not met again', async () => {
     const forms = await rig('vllm-omni');
+    await expect(send(forms, 'a', { idempotencyKey: 'a' })).rejects.toMatchObject({
+      kind: 'rejected',
+      askAgain: true,
+    });
     await send(forms, 'a', { idempotencyKey: 'a' });
     await send(forms, 'b', { idempotencyKey: 'b' });
     expect(await forms.ledger()).toMatchObject({ created: 2 });
@@ -151,45 +155,28 @@ describe('openai-videos', () => {
     await forms.close();
   });
 
-  it('finds a lost submission in the list of a server without idempotency', async () => {
-    const openai = await rig('openai', 'openai');
-    await expect(send(openai, '[sim:lost-answer]')).rejects.toMatchObject({ kind: 'ambiguous' });
-    const { provider, clock } = openai;
-    const request = {
-      prompt: '[sim:lost-answer]',
-      seconds: 4,
-      size: { width: 1280, height: 720 },
-      hasReference: false,
-    };
-    const query = { plan: provider.plan(request, boat), idempotencyKey: 'key', sentAt: clock.now() };
-    clock.advance(60_000);
-    const found = await provider.find?.({ ...query, isClaimed: () => Promise.resolve(false) }, { signal });
-    expect(found).toMatchObject({ outcome: 'found' });
-    const claimed = await provider.find?.({ ...query, isClaimed: () => Promise.resolve(true) }, { signal });
-    expect(claimed).toEqual({ outcome: 'absent' });
-    expect(await openai.ledger()).toMatchObject({ created: 1, duplicates: 0 });
-    await openai.close();
+  it('sends nothing once the time for it is over', async () => {
+    const late = send(open, 'a', { mayStillSend: () => false });
+    await expect(late).rejects.toMatchObject({ kind: 'not_sent' });
+    expect(await open.ledger()).toMatchObject({ created: 0 });
   });
 
-  it('says `absent` only when the call is over and the list is complete', async () => {
-    const { provider, clock } = open;
-    const request = {
-      prompt: 'never sent',
-      seconds: 4,
-      size: { width: 1280, height: 720 },
-      hasReference: false,
-    };
-    const query = {
-      plan: provider.plan(request, boat),
-      idempotencyKey: 'k',
-      sentAt: clock.now(),
-      isClaimed: () => Promise.resolve(false),
-    };
-    expect(await provider.find?.(query, { signal })).toEqual({ outcome: 'unknown' });
-    clock.advance(31_000);
-    expect(await provider.find?.(query, { signal })).toEqual({ outcome: 'unknown' });
-    await provider.models({ signal });
-    expect(await provider.find?.(query, { signal })).toEqual({ outcome: 'absent' });
+  it('lists a submission whose answer was lost, and learns whether the list is complete', async () => {
+    const openai = await rig('openai', 'openai');
+    await expect(send(openai, '[sim:lost-answer]')).rejects.toMatchObject({ kind: 'ambiguous' });
+    const { provider } = openai;
+    const size = { width: 1280, height: 720 };
+    const plan = provider.plan({ prompt: '[sim:lost-answer]', seconds: 4, size, hasReference: false }, boat);
+    const fits = [];
+    for await (const { videos } of provider.list?.({ signal }) ?? []) {
+      fits.push(...videos.map((video) => video.fits(plan)));
+    }
+    expect(fits).toEqual(['match']);
+    await openai.close();
+    expect(open.provider.listIsComplete).toBe(false);
+    await open.provider.models({ signal });
+    expect(open.provider.listIsComplete).toBe(true);
+    expect(open.provider.keyLifetimeMs).toBe(24 * HOUR);
   });
 
   it('goes on from the middle of a download that broke off', async () => {

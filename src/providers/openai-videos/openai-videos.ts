@@ -14,11 +14,14 @@ import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
 import { dialectNamed } from './dialects.ts';
-import { findVideo } from './find.ts';
 import { readModels } from './learned-models.ts';
+import { listVideos } from './listing.ts';
 import { configuredModel, DEFAULT_MODELS, withOperations } from './models.ts';
 import { planVideo } from './plan-video.ts';
 import { pollList } from './poll-list.ts';
+
+/** Where nothing is promised a dialect that deduplicates keeps keys for a day, as most services do. */
+const DEFAULT_KEY_LIFETIME_MS = 24 * 60 * 60_000;
 
 /**
  * A connection to any server that speaks `/v1/videos`. An operation is `{ id }`: the upstream's id. What the adapter
@@ -30,7 +33,8 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
   const connection = connectServer({ ...options, dialect });
   const { clock, secrets } = connection;
   const { billsFailures } = dialect;
-  let learnedEncoding: Encoding | undefined;
+  /** What create and the operations on videos were found to want: many clients send the latter as JSON to all servers. */
+  const learned = new Map<'create' | 'operation', Encoding>();
   let lastModels: ModelSpec[] | undefined;
 
   async function models(signal: AbortSignal): Promise<ModelSpec[]> {
@@ -40,28 +44,27 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     });
     const heard = answer?.status === 200 ? readModels(answer.json, dialect.videoOnly) : undefined;
     if (heard) connection.promises = heard.promises;
-    const learned = heard && heard.models.length > 0 ? heard.models : lastModels;
-    if (learned) lastModels = learned;
-    const configured = options.models?.map((model) => configuredModel(model, learned ?? []));
-    return (configured ?? learned ?? DEFAULT_MODELS).map((model) =>
+    const advertised = heard && heard.models.length > 0 ? heard.models : lastModels;
+    if (advertised) lastModels = advertised;
+    const configured = options.models?.map((model) => configuredModel(model, advertised ?? []));
+    return (configured ?? advertised ?? DEFAULT_MODELS).map((model) =>
       withOperations(model, dialect.operations),
     );
   }
 
+  /** One paid call. A refusal that asks for another encoding is remembered, and thrown: the next call is the caller's. */
   async function send(plan: Plan, context: SubmitContext): Promise<UpstreamAnswer> {
     const { reference } = context;
-    const preferred: Encoding = reference ? 'multipart' : 'json';
-    // What create was found to want says nothing about the operations, which every client sends as JSON.
-    const usual = plan.source ? 'json' : (learnedEncoding ?? preferred);
-    const encoding = dialect.encoding === 'auto' ? usual : dialect.encoding;
-    const call = createCall(plan, reference, encoding, dialect);
-    const answer = await connection.create(call, context);
+    const route = plan.source ? 'operation' : 'create';
+    const usual: Encoding = reference && !plan.source ? 'multipart' : 'json';
+    const encoding = dialect.encoding === 'auto' ? (learned.get(route) ?? usual) : dialect.encoding;
+    const marker = connection.promises?.keepsMetadata ? context.idempotencyKey : undefined;
+    const answer = await connection.create(createCall(plan, reference, encoding, dialect, marker), context);
     const asked = dialect.encoding === 'auto' ? encodingAskedFor(answer, encoding) : undefined;
     if (asked === undefined) return answer;
-    const other = createCall(plan, reference, asked, dialect);
-    const second = await connection.create(other, context);
-    if (second.status < 300 && !plan.source) learnedEncoding = asked;
-    return second;
+    learned.set(route, asked);
+    const { code, message } = connection.failure(answer, 'submit');
+    throw new ProviderError('rejected', code, message, { askAgain: true });
   }
 
   function pollMs({ headers }: UpstreamAnswer): number | undefined {
@@ -82,6 +85,16 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     get resubmitIsSafe() {
       return connection.promises?.idempotent ?? dialect.idempotent;
     },
+
+    get keyLifetimeMs() {
+      return connection.promises?.keyLifetimeMs ?? DEFAULT_KEY_LIFETIME_MS;
+    },
+
+    get listIsComplete() {
+      return connection.promises?.listComplete ?? dialect.list === 'complete';
+    },
+
+    submitTimeoutMs: connection.timeoutMs,
 
     models: ({ signal }) => models(signal),
 
@@ -108,7 +121,7 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     open: (operation, variant, offset, { signal }) =>
       openOutput(connection, operation, variant, offset, signal),
 
-    async cancel(operation, { signal }) {
+    async cancel(operation, { signal, beforeStop }) {
       const { video } = await connection.retrieve(operation, signal);
       const state = STATUS_WORDS[video.status] ?? 'running';
       if (/^(cancell?ed|deleted)$/.test(video.status)) return 'cancelled';
@@ -120,15 +133,21 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
           'This provider cannot stop a running video.',
         );
       }
+      await beforeStop?.();
       const answer = await connection.call(
         'DELETE',
         `/videos/${encodeURIComponent(operationId(operation))}`,
         signal,
       );
       if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'read');
-      return 'cancelled';
+      // It may have finished between the look and the deletion.
+      const deleted = STATUS_WORDS[readAnswer(answer.json)?.status ?? ''];
+      return deleted === 'done' ? 'too_late' : 'cancelled';
     },
 
-    find: (query, { signal }) => findVideo(connection, query, signal),
+    get list() {
+      if (dialect.list === 'none' && connection.promises?.listComplete !== true) return undefined;
+      return ({ signal }: CallContext) => listVideos(connection, signal);
+    },
   };
 }

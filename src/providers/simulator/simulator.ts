@@ -86,7 +86,7 @@ export function createSimulator(options: SimulatorOptions): Provider {
     }),
 
     async submit(plan, { idempotencyKey, signal }) {
-      if (signal.aborted) throw new ProviderError('unavailable', 'aborted', 'Given up before it was sent.');
+      if (signal.aborted) throw new ProviderError('not_sent', 'aborted', 'Given up before it was sent.');
       const prompt = String(plan.request.prompt);
       const verdict = gate(prompt, idempotencyKey);
       if (verdict !== 'accept') throw submitError(verdict);
@@ -120,13 +120,14 @@ export function createSimulator(options: SimulatorOptions): Provider {
       return { body, contentType: 'video/mp4', totalBytes: bytes, offset: start };
     },
 
-    async cancel(operation) {
+    async cancel(operation, { beforeStop }) {
       const { video, state } = look(operation);
       if (cancelled.has(video.id)) return 'cancelled';
       if (state.phase === 'done' || state.phase === 'failed') return 'too_late';
       if (video.faults.includes('no-cancel')) {
         throw new ProviderError('rejected', 'cancel_refused', 'Simulated: it cannot be stopped.');
       }
+      await beforeStop?.();
       cancelled.set(video.id, true);
       return 'cancelled';
     },

@@ -74,6 +74,7 @@ export function modelObject(model: ModelSpec, dialect: WireDialect) {
       input_reference: model.inputReference,
       price_per_second_usd: 0,
       idempotency_key: dialect.idempotency,
+      ...(dialect.idempotency ? { idempotency_seconds: 86_400 } : {}),
       list: 'complete',
       delete_stops: true,
       ...(dialect.operations ? { operations: SOURCE_KINDS } : {}),
