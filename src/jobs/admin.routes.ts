@@ -36,6 +36,20 @@ const DoubtfulSchema = Type.Object({
   attemptId: Type.String({ description: 'Sent to the provider as the Idempotency-Key.' }),
   sentAt: Nullable(Type.String({ format: 'date-time' })),
   reason: Nullable(Type.String()),
+  evidence: Nullable(
+    Type.Object(
+      {
+        at: Type.String({ format: 'date-time' }),
+        why: Type.String(),
+        candidates: Type.Array(
+          Type.Record(Type.String(), Type.Unknown(), {
+            description: 'A video in the provider’s list that may be it.',
+          }),
+        ),
+      },
+      { description: 'What the last look into the provider’s list saw that may be the video.' },
+    ),
+  ),
 });
 
 /** `/api/v1/admin`: what an operator decides about paid calls whose answer was lost. */
@@ -48,7 +62,7 @@ export function registerJobAdminRoutes(server: Server, { jobs }: { jobs: JobsSer
       schema: {
         ...common,
         operationId: 'listDoubtfulJobs',
-        summary: 'Jobs of which nobody knows whether the provider took them',
+        summary: 'Jobs of which it is unknown whether the provider took or stopped them',
         response: { 200: Success(Type.Array(DoubtfulSchema)), ...failures([403]) },
       },
     },
@@ -62,6 +76,7 @@ export function registerJobAdminRoutes(server: Server, { jobs }: { jobs: JobsSer
         attemptId: job.attemptId,
         sentAt: job.sentAt?.toISOString() ?? null,
         reason: job.reason,
+        evidence: job.evidence as never,
       }));
       return { success: true as const, data };
     },

@@ -34,8 +34,9 @@ export function isUnderWay(attempt: Pick<Attempt, 'sent_at'>, calls: readonly Ca
   return (spanOf(attempt, calls)?.to ?? 0) > now;
 }
 
+const NOES: ReadonlySet<string> = new Set(['refused', 'turned_away', 'not_sent']);
+
 /** Whether every call has ended with a no or was never sent: the upstream has taken nothing. */
 export function isSurelyNotTaken(calls: readonly Call[]): boolean {
-  const noes = ['refused', 'turned_away', 'not_sent'];
-  return calls.length > 0 && calls.every(({ outcome }) => outcome !== null && noes.includes(outcome));
+  return calls.length > 0 && calls.every(({ outcome }) => outcome !== null && NOES.has(outcome));
 }

@@ -79,7 +79,12 @@ export async function findClaims(
     where attempts.id is not null or exists (
       select from former_operations
       where connection = ${connection} and operation_hash = md5(listed.operation::text))`.execute(db);
-  return rows.map((row) => ({ ...row, attemptId: row.attemptId ?? undefined }));
+  return rows.map(({ attemptId, place, sentAt, settledAt }) => ({
+    attemptId: attemptId ?? undefined,
+    place,
+    sentAt,
+    settledAt,
+  }));
 }
 
 /** The latest attempts of a connection that its upstream took and that were not stopped there, the latest first. */

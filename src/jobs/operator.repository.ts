@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
+import type { JsonObject } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
 
-/** A job of anybody with the attempt in doubt; without its prompt. */
+/** A job of any owner with the attempt in doubt; without its prompt. */
 export interface DoubtfulJob {
   jobId: string;
   ownerId: string;
@@ -11,9 +12,14 @@ export interface DoubtfulJob {
   attemptId: string;
   sentAt: Date | null;
   reason: string | null;
+  /** What the last look into the provider's list saw that may be it. */
+  evidence: JsonObject | null;
 }
 
-/** Jobs whose paid call may or may not have been taken, the oldest call first. */
+/**
+ * Jobs whose paid call may or may not have been taken, and cancelled ones whose upstream has not answered, the oldest call
+ * first.
+ */
 export async function listDoubtful(db: Kysely<DB>, limit: number): Promise<DoubtfulJob[]> {
   return db
     .selectFrom('jobs')
@@ -27,10 +33,17 @@ export async function listDoubtful(db: Kysely<DB>, limit: number): Promise<Doubt
       'attempts.id as attemptId',
       'attempts.sent_at as sentAt',
       'attempts.error_message as reason',
+      'attempts.evidence as evidence',
     ])
-    .where('jobs.status', '=', 'processing')
-    .where('jobs.stage', 'in', ['unconfirmed', 'needs_attention'])
-    .where('attempts.state', '=', 'unconfirmed')
+    .where((eb) =>
+      eb.or([
+        eb.and([
+          eb('jobs.stage', 'in', ['unconfirmed', 'needs_attention']),
+          eb('attempts.state', '=', 'unconfirmed'),
+        ]),
+        eb.and([eb('jobs.cancel_outcome', '=', 'unknown'), eb('attempts.duty', 'is not', null)]),
+      ]),
+    )
     .orderBy('attempts.sent_at')
     .limit(limit)
     .execute();

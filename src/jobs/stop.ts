@@ -96,7 +96,7 @@ function outcomeOf(error: unknown, { wasTold }: { wasTold: boolean }): CancelOut
   throw error;
 }
 
-const BILLED: readonly StopOutcome[] = ['cancelled_billed', 'too_late', 'written_off'];
+const BILLED: ReadonlySet<StopOutcome> = new Set(['cancelled_billed', 'too_late', 'written_off']);
 
 /**
  * Ends a duty with what came of it: a cancelled job is settled by it; what else a provider charges for, no job pays for,
@@ -113,7 +113,7 @@ export async function settleDuty(
   if (!job) return;
   const isCharged =
     attempt.state !== 'orphaned' && (await recordCancelOutcome(write, jobId, outcome)) !== undefined;
-  if (BILLED.includes(outcome) && (!isCharged || outcome === 'written_off')) {
+  if (BILLED.has(outcome) && (!isCharged || outcome === 'written_off')) {
     const micros = Number((attempt.plan as { quoteMicros?: unknown }).quoteMicros ?? job.estimated_micros);
     await chargeOrphan(write.tx, { job, attemptId, micros, note: outcome }, write.now);
   }
