@@ -1,39 +1,13 @@
-import { asObject } from '../../core/json.ts';
 import { sizeText } from '../model.ts';
 import { type FindQuery, type FindResult, type Plan, ProviderError } from '../provider.ts';
-import { operationId, readAnswer, type VideoAnswer } from './answer.ts';
+import { operationId, type VideoAnswer } from './answer.ts';
 import type { ServerConnection } from './connection.ts';
+import { listPage } from './list-page.ts';
 
-/** One page of a list, newest first. */
-export interface ListPage {
-  videos: VideoAnswer[];
-  /** The id to go on after; undefined at the end. */
-  next: string | undefined;
-}
-
-/** The most that servers give at once. */
-export const PAGE = 100;
 const MAX_PAGES = 10;
 /** How far the upstream's clock may be from ours, and how long it may take to begin, in ms. */
 const EARLIER = 120_000;
 const LATER = 900_000;
-
-/** Reads one page. Throws `ProviderError`; tolerates lists that say nothing about further pages. */
-export async function listPage(
-  connection: ServerConnection,
-  after: string | undefined,
-  signal: AbortSignal,
-): Promise<ListPage> {
-  const query = `?limit=${PAGE}&order=desc${after === undefined ? '' : `&after=${encodeURIComponent(after)}`}`;
-  const answer = await connection.call('GET', `/videos${query}`, signal);
-  if (answer.status !== 200) throw connection.failure(answer, 'read');
-  const body = asObject(answer.json);
-  const data = Array.isArray(answer.json) ? answer.json : (body?.data ?? []);
-  const videos = (Array.isArray(data) ? data : []).map(readAnswer).filter((video) => video !== undefined);
-  const last = typeof body?.last_id === 'string' ? body.last_id : videos.at(-1)?.id;
-  const more = typeof body?.has_more === 'boolean' ? body.has_more : videos.length === PAGE;
-  return { videos, next: more && videos.length > 0 && last !== after ? last : undefined };
-}
 
 /**
  * Looks for a lost submission among the newest videos. `absent` is said only when the list is known to be complete,
@@ -52,7 +26,7 @@ export async function findVideo(
   for (let page = 0; page < MAX_PAGES && !reached; page += 1) {
     const read = await listPage(connection, after, signal).catch(noList);
     if (!read) return { outcome: 'unknown' };
-    const { videos, next } = read;
+    const { videos, next, ended } = read;
     for (const video of videos) {
       const fit = fits(video, query);
       if (fit === 'no' || video.id === undefined) continue;
@@ -62,7 +36,8 @@ export async function findVideo(
       doubtful = true;
     }
     const oldest = videos.at(-1)?.createdAt;
-    reached = next === undefined || (oldest !== undefined && oldest < query.sentAt - EARLIER);
+    reached = ended || (oldest !== undefined && oldest < query.sentAt - EARLIER);
+    if (next === undefined) break;
     after = next;
   }
   const over = connection.clock.now() >= query.sentAt + connection.timeoutMs;

@@ -1,7 +1,7 @@
 import { ProviderError } from '../provider.ts';
 import type { VideoAnswer } from './answer.ts';
 import type { ServerConnection } from './connection.ts';
-import { listPage, PAGE } from './find.ts';
+import { listPage, PAGE } from './list-page.ts';
 
 /** A page is read on as long as it may save this many calls about single videos. */
 const WORTH = 2;
