@@ -64,6 +64,11 @@ export interface CallContext {
   signal: AbortSignal;
 }
 
+export interface OpenContext extends CallContext {
+  /** The `ETag` of the file whose beginning is there already: of any other file the upstream shall give all. */
+  ifRange?: string | undefined;
+}
+
 export interface SubmitContext extends CallContext {
   /** Unique per attempt and the same each time that attempt is sent. */
   idempotencyKey: string;
@@ -124,6 +129,9 @@ export interface OutputStream {
   totalBytes: number | undefined;
   /** Where `body` starts: the offset asked for, or 0 when the upstream cannot resume. */
   offset: number;
+  /** Which file it is, as the upstream names it (`ETag`, `Last-Modified`); undefined where it does not. */
+  etag?: string | undefined;
+  lastModified?: string | undefined;
 }
 
 /**
@@ -153,9 +161,10 @@ export interface Provider {
   /**
    * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
    * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.
-   * The body errors when the connection breaks off: open again from where it stopped.
+   * The body errors when the connection breaks off: open again from where it stopped. What comes may be another file than
+   * before; the caller compares `etag` and `totalBytes` before it joins anything.
    */
-  open(operation: Operation, variant: Variant, offset: number, context: CallContext): Promise<OutputStream>;
+  open(operation: Operation, variant: Variant, offset: number, context: OpenContext): Promise<OutputStream>;
   /**
    * Asks the upstream to stop. Resolves with what came of it; throws `ProviderError`, with kind `rejected` when this
    * upstream will not or cannot stop it.
@@ -182,8 +191,9 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
  * - `throttled`: as above, and it asks for patience (429).
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
  * - `unauthorized`: our credential is not accepted, or the account behind it is empty (401, 402, 403, quota errors).
- * - `gone`: it does not know this operation or has no such output (404, 410).
- * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be read).
+ * - `gone`: it says in its own terms that it does not know this operation or has no such output (404, 410 with its JSON).
+ * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be
+ *   read, a gateway's page in place of one).
  */
 export type ProviderErrorKind =
   'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';
@@ -195,16 +205,19 @@ export class ProviderError extends Error {
   readonly code: string;
   /** How long the upstream asks us to wait. */
   readonly retryAfterMs: number | undefined;
+  /** The upstream's own API gave a reason for this very thing; not a gateway's page, a time-out or "come back later". */
+  readonly named: boolean;
 
   constructor(
     kind: ProviderErrorKind,
     code: string,
     message: string,
-    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: { retryAfterMs?: number | undefined; named?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.named = options.named ?? false;
   }
 }

@@ -9,7 +9,8 @@ import {
 } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { retryAfterMs } from '../upstream-error.ts';
-import { operationId, pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
+import { operationId, pollResultOf, readAnswer } from './answer.ts';
+import { cancelVideo } from './cancel.ts';
 import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
@@ -105,29 +106,10 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
       return (connection.promises?.listComplete ?? dialect.list === 'complete') ? pollMany : undefined;
     },
 
-    open: (operation, variant, offset, { signal }) =>
-      openOutput(connection, operation, variant, offset, signal),
+    open: (operation, variant, offset, context) =>
+      openOutput(connection, operation, variant, offset, context),
 
-    async cancel(operation, { signal }) {
-      const { video } = await connection.retrieve(operation, signal);
-      const state = STATUS_WORDS[video.status] ?? 'running';
-      if (/^(cancell?ed|deleted)$/.test(video.status)) return 'cancelled';
-      if (state === 'done' || state === 'failed') return 'too_late';
-      if (!(connection.promises?.deleteStops ?? dialect.deleteStops)) {
-        throw new ProviderError(
-          'rejected',
-          'cancel_unsupported',
-          'This provider cannot stop a running video.',
-        );
-      }
-      const answer = await connection.call(
-        'DELETE',
-        `/videos/${encodeURIComponent(operationId(operation))}`,
-        signal,
-      );
-      if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'read');
-      return 'cancelled';
-    },
+    cancel: (operation, { signal }) => cancelVideo(connection, operation, signal),
 
     find: (query, { signal }) => findVideo(connection, query, signal),
   };
