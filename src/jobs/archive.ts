@@ -35,7 +35,10 @@ export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<
 
   const files = await openRun(parts.tempDir, job.id);
   try {
-    const downloaded = await download(provider, attempt.operation, files.part, task.stopping);
+    const downloaded = await download(provider, attempt.operation, files, {
+      clock: parts.clock,
+      signal: task.stopping,
+    });
     const info = await parts.media.inspectVideo(files.part, { signal: task.stopping });
     checkLength(job, info);
     await keep(parts, job, files, downloaded, info, task.stopping);
