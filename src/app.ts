@@ -11,6 +11,7 @@ import type { Server } from './http/server.ts';
 import type { EngineRunner } from './jobs/engine-runner.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { releasePolls } from './jobs/poll.repository.ts';
+import { releaseWalks } from './jobs/walk.repository.ts';
 import { addressOf, listen } from './listen.ts';
 import type { Catalog } from './providers/catalog.ts';
 import type { Retention } from './retention/retention.ts';
@@ -144,7 +145,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     async start() {
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
-      if (alone) await releasePolls(db, new Date(clock.now()));
+      if (alone) await Promise.all([releasePolls(db, new Date(clock.now())), releaseWalks(db)]);
       const rollup = startRollup({ db, clock, log });
       lifecycle.onStop('rollup', () => rollup.stop());
       if (works) {

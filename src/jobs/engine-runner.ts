@@ -49,6 +49,8 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
     name: TASKS.archive,
     concurrency: 4,
     timeoutSeconds: 3600,
+    // How rarely a file is asked for that is not there is the step's to say.
+    retryMaxSeconds: 30,
     handle: (task) => archive(parts, task),
   });
   queue.define<JobTask>({

@@ -69,6 +69,21 @@ export interface OpenContext extends CallContext {
   ifRange?: string | undefined;
 }
 
+export interface WalkContext extends CallContext {
+  /** Where a walk that was broken off had got to; undefined: from the beginning. */
+  cursor?: string | undefined;
+}
+
+/** What one page of a list tells of the operations that were asked about. */
+export interface PolledPage {
+  /** `index`: which of the operations. */
+  results: { index: number; result: PollResult }[];
+  /** Where a walk may be taken up again; undefined when it is over. */
+  cursor: string | undefined;
+  /** With the last page: all of the list has been read, so that it lacks what no page has told of. */
+  complete: boolean;
+}
+
 export interface SubmitContext extends CallContext {
   /** Unique per attempt and the same each time that attempt is sent. */
   idempotencyKey: string;
@@ -152,12 +167,12 @@ export interface Provider {
   /** One check, no waiting. Throws `ProviderError` when the upstream could not be asked. */
   poll(operation: Operation, context: CallContext): Promise<PollResult>;
   /**
-   * Many checks at once, for upstreams that list: one answer per operation, in the same order; undefined where this
-   * look did not tell, and `poll` has to be asked. Quickest when they are newest first. Throws `ProviderError` when the upstream could not be asked.
+   * Many checks at once, for upstreams that list: one walk through the list, page by page, each told of as soon as it has
+   * been read. What no page tells of has to be asked about with `poll`. Quickest when the operations are newest first.
+   * Throws `ProviderError` when the list could not be read on; what was told before counts all the same.
    */
   readonly pollMany?:
-    | ((operations: readonly Operation[], context: CallContext) => Promise<(PollResult | undefined)[]>)
-    | undefined;
+    ((operations: readonly Operation[], context: WalkContext) => AsyncIterable<PolledPage>) | undefined;
   /**
    * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
    * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.

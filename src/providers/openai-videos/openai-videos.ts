@@ -1,11 +1,12 @@
 import type { ModelSpec } from '../model.ts';
 import {
-  type CallContext,
   type Operation,
   type Plan,
+  type PolledPage,
   type Provider,
   ProviderError,
   type SubmitContext,
+  type WalkContext,
 } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { retryAfterMs } from '../upstream-error.ts';
@@ -70,13 +71,21 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     return Number.isFinite(ms) && ms >= 0 ? ms : retryAfterMs(headers, clock.now());
   }
 
-  async function pollMany(operations: readonly Operation[], { signal }: CallContext) {
-    const ids = operations.map(operationId);
-    const seen = await pollList(connection, ids, signal);
-    return ids.map((id) => {
-      const video = seen.get(id);
-      return video && pollResultOf(video, { billsFailures, secrets });
-    });
+  async function* pollMany(
+    operations: readonly Operation[],
+    context: WalkContext,
+  ): AsyncGenerator<PolledPage> {
+    for await (const { videos, cursor, complete } of pollList(
+      connection,
+      operations.map(operationId),
+      context,
+    )) {
+      const results = videos.map(({ index, video }) => ({
+        index,
+        result: pollResultOf(video, { billsFailures, secrets }),
+      }));
+      yield { results, cursor, complete };
+    }
   }
 
   return {
