@@ -42,13 +42,13 @@ export async function download(
     output = await provider.open(operation, 'video', 0, { signal });
   }
   const { etag, lastModified, totalBytes } = output;
-  if (output.offset === 0) await beginPart(files, { etag, lastModified, totalBytes });
-  else if (!continues(note, have, output)) {
+  if (output.offset > 0 && !continues(note, have, output)) {
     output.body.destroy();
     const message = 'the provider sent another part than the one asked for';
     throw new ProviderError('ambiguous', 'download_failed', message);
   }
-  await append(output, files.part, { clock, signal });
+  const noted = output.offset === 0 ? beginPart(files, { etag, lastModified, totalBytes }) : undefined;
+  await append(output, files.part, { clock, signal }).finally(() => noted);
   const sizeBytes = await sizeOf(files.part);
   const expected = totalBytes ?? (output.offset > 0 ? note?.totalBytes : undefined);
   if (expected !== undefined && sizeBytes !== expected) {

@@ -1,4 +1,5 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { asObject } from '../core/json.ts';
 import type { OutputStream } from '../providers/provider.ts';
 
@@ -24,13 +25,18 @@ export async function readNote(path: string): Promise<PartNote | undefined> {
   }
 }
 
-/** Begins a part: what is there goes first, so that no note ever stands beside the bytes of another file. */
+/**
+ * Begins a part: what is there goes first, note and bytes, so that no note ever stands beside the bytes of another file.
+ * At once, without giving up the thread: a stream that waits to be read may break off meanwhile, and what it had is lost.
+ * Resolves when the note is written; without one, which is all that its failure means, the next try begins again.
+ */
 export async function beginPart(
   files: { part: string; note: string },
   { etag, lastModified, totalBytes }: PartNote,
 ): Promise<void> {
-  await rm(files.part, { force: true });
-  await writeFile(files.note, JSON.stringify({ etag, lastModified, totalBytes }));
+  rmSync(files.note, { force: true });
+  rmSync(files.part, { force: true });
+  await writeFile(files.note, JSON.stringify({ etag, lastModified, totalBytes })).catch(() => {});
 }
 
 export function isSameNote(one: PartNote, other: PartNote | undefined): boolean {
