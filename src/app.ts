@@ -12,6 +12,7 @@ import type { EngineRunner } from './jobs/engine-runner.ts';
 import type { JobsService } from './jobs/jobs.service.ts';
 import { endAbandonedCalls } from './jobs/calls.repository.ts';
 import { releasePolls } from './jobs/poll.repository.ts';
+import { releaseWalks } from './jobs/walk.repository.ts';
 import { addressOf, listen } from './listen.ts';
 import type { Catalog } from './providers/catalog.ts';
 import type { Retention } from './retention/retention.ts';
@@ -146,8 +147,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
       if (alone) {
-        await releasePolls(db, new Date(clock.now()));
-        await endAbandonedCalls(db, new Date(clock.now()));
+        const now = new Date(clock.now());
+        await Promise.all([releasePolls(db, now), releaseWalks(db), endAbandonedCalls(db, now)]);
       }
       const rollup = startRollup({ db, clock, log });
       lifecycle.onStop('rollup', () => rollup.stop());

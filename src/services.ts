@@ -7,7 +7,7 @@ import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService } from './jobs/jobs.service.ts';
-import { findRunTimes } from './jobs/poll.repository.ts';
+import { findRunTimes } from './jobs/run-times.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
 import { createQueue } from './queue/queue.ts';

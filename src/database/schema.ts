@@ -62,6 +62,8 @@ export interface JobsTable {
   finished_at: Date | null;
   deleted_at: Date | null;
   fingerprint: string | null;
+  last_error: ColumnType<LastError | null, LastError | string | null | undefined, string | null>;
+  place_given_up_at: Date | null;
   search: ColumnType<string, never, never>;
 }
 
@@ -114,6 +116,34 @@ export interface PollsTable {
   connection: string;
   due_at: Date;
   count: Generated<number>;
+}
+
+/** What an open job waits for; `at` is ISO 8601. */
+export interface LastError {
+  code: string;
+  message: string;
+  at: string;
+}
+
+export interface TroublesTable {
+  job_id: string;
+  connection: string;
+  kind: 'gone' | 'no_file' | 'named' | 'other';
+  reason: string;
+  since: Date;
+  same_since: Date;
+  looks: Generated<number>;
+  calm_since: Date;
+  lacked: Generated<boolean>;
+  last_at: Date;
+}
+
+export interface WalksTable {
+  connection: string;
+  walker: string | null;
+  held_until: Generated<Date>;
+  due_at: Generated<Date>;
+  cursor: string | null;
 }
 
 export interface ConnectionsTable {
@@ -194,6 +224,8 @@ export interface DB {
   idempotency_keys: IdempotencyKeysTable;
   events: EventsTable;
   polls: PollsTable;
+  troubles: TroublesTable;
+  walks: WalksTable;
   connections: ConnectionsTable;
   batches: BatchesTable;
   collections: CollectionsTable;

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import type { DB } from '../database/schema.ts';
 import { lockRunningQuotas, WITHIN_RUNNING_QUOTAS } from '../usage/running.repository.ts';
 import type { Job } from './job.ts';
+import { HOLDS_PLACE } from './places.ts';
 import type { Write } from './write.ts';
 
 /** How many videos are in work on a connection, and whether anybody's number of videos in work is limited. */
@@ -16,7 +17,7 @@ export async function countRunning(
       eb.exists(eb.selectFrom('quotas').select('scope').where('metric', '=', 'running')).as('isLimited'),
     ])
     .where('connection', '=', connection)
-    .where('status', '=', 'processing')
+    .where(HOLDS_PLACE)
     .executeTakeFirstOrThrow();
   return { running: Number(running), isLimited: Boolean(isLimited) };
 }

@@ -1,30 +1,24 @@
-import { appendEvents, countJobEvents } from '../events/events.repository.ts';
 import { MediaError } from '../media/media-error.ts';
 import { PREVIEWS_GENERATION } from '../media/previews.ts';
 import type { VideoInfo } from '../media/video-info.ts';
-import { ProviderError } from '../providers/provider.ts';
 import type { Task } from '../queue/queue.ts';
+import { pauseBeforeFetch, refuseFile } from './archive-verdict.ts';
 import { findLiveAttempt } from './attempts.repository.ts';
 import { download, type Downloaded } from './download.ts';
 import { type EngineParts, type JobTask, providerOf } from './engine.ts';
-import { failJob } from './failure.ts';
 import { bytesOf, type Job, type JobFiles, type JobResult, type StoredFile } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
 import { openRun, type RunFiles } from './partial-files.ts';
 import { folderOf, storePreviews } from './stored-files.ts';
 
-/** How often a file that arrives whole but is no playable video is fetched again before the job fails. */
-const BAD_FILE_TRIES = 3;
-/** How often a provider that says there is no file is asked again: some finish a little before their file is there. */
-const NO_FILE_TRIES = 5;
 /** The upstream may round; more than this and it is another video. Seconds, or a share of what was asked for. */
 const LENGTH_TOLERANCE = { seconds: 1, share: 0.25 };
 
 /**
  * Copies a finished video into storage: download with resume, check, previews, then completion. Never leads to
- * a new generation: a broken download is repeated, and only a verdict on the file itself fails the job. Throws to be
- * run again.
+ * a new generation: a broken download is repeated, and only what the provider says of the file itself, for long enough,
+ * fails the job. Throws to be run again.
  */
 export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<void> {
   const job = await findJob(parts.db, task.data.jobId);
@@ -33,18 +27,25 @@ export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<
   const provider = attempt && providerOf(parts.catalog, attempt.connection);
   if (!attempt?.operation || !provider) throw new Error(`the connection ${job.connection} is not configured`);
 
+  if ((await pauseBeforeFetch(parts, job.id)) > 0)
+    throw new Error('it is too early to ask for the file again');
+
   const files = await openRun(parts.tempDir, job.id);
   try {
-    const downloaded = await download(provider, attempt.operation, files.part, task.stopping);
+    const downloaded = await download(provider, attempt.operation, files, {
+      clock: parts.clock,
+      signal: task.stopping,
+    });
     const info = await parts.media.inspectVideo(files.part, { signal: task.stopping });
     checkLength(job, info);
     await keep(parts, job, files, downloaded, info, task.stopping);
     await files.clear();
   } catch (error) {
-    const failure = verdict(error);
-    if (!failure) throw error;
+    if (task.stopping.aborted) throw error;
+    // A file that is no video is no beginning of one either.
+    if (error instanceof MediaError && error.code === 'media_invalid') await files.clear();
+    if (!(await refuseFile(parts, job, error))) throw error;
     await files.clear();
-    if (!(await refuseFile(parts, job, failure))) throw error;
   }
 }
 
@@ -53,46 +54,6 @@ function checkLength(job: Job, info: VideoInfo): void {
   if (Math.abs(info.durationSeconds - job.seconds) <= tolerance) return;
   const made = Math.round(info.durationSeconds * 10) / 10;
   throw new MediaError('media_invalid', `The video is ${made} s long instead of ${job.seconds} s.`);
-}
-
-interface Verdict {
-  code: string;
-  message: string;
-  /** How often it has to be heard to be believed. */
-  tries: number;
-}
-
-/**
- * Notes a verdict in the job's events and, when it has been heard often enough, fails the job: true. Only verdicts count:
- * a worker that died or a connection that broke says nothing about the file.
- */
-async function refuseFile(parts: EngineParts, job: Job, { code, message, tries }: Verdict): Promise<boolean> {
-  const charged = job.charged_micros === null ? null : job.charged_micros > 0;
-  return parts.write(async (write) => {
-    const event = { ownerId: job.owner_id, jobId: job.id, type: FILE_REFUSED, data: { code }, at: write.now };
-    await appendEvents(write.tx, [event]);
-    if ((await countJobEvents(write.tx, job.id, FILE_REFUSED)) < tries) return false;
-    await failJob(write, job.id, { code, message, retryable: true, charged });
-    return true;
-  });
-}
-
-const FILE_REFUSED = 'job.file_refused';
-
-/** What an error says about the file itself; undefined when it says nothing and another try may do. */
-function verdict(error: unknown): Verdict | undefined {
-  if (error instanceof MediaError && error.code === 'media_invalid') {
-    const message = `The provider's file cannot be used: ${error.message}`;
-    return { code: 'upstream_file_invalid', message, tries: BAD_FILE_TRIES };
-  }
-  if (error instanceof ProviderError && (error.kind === 'gone' || error.code === 'no_output')) {
-    const message = 'The provider says the video is finished but has no file for it.';
-    return { code: 'upstream_file_missing', message, tries: NO_FILE_TRIES };
-  }
-  if (error instanceof ProviderError && error.kind === 'rejected') {
-    return { code: error.code, message: error.message, tries: 1 };
-  }
-  return undefined;
 }
 
 async function keep(

@@ -5,6 +5,8 @@ import { admitWaiting } from './admission.ts';
 import { archive } from './archive.ts';
 
 import { connectionNames, type EngineParts, type JobTask, TASKS } from './engine.ts';
+import { stillArchiving } from './jobs.repository.ts';
+import { removeAbandoned } from './partial-files.ts';
 import { pollDue } from './poll.ts';
 import { reconcile } from './reconcile.ts';
 import { rescue } from './rescue.ts';
@@ -15,6 +17,7 @@ const ADMISSION_INTERVAL_MS = 1000;
 const POLL_INTERVAL_MS = 500;
 const RESCUE_INTERVAL_MS = 30_000;
 const REFRESH_INTERVAL_MS = 5 * 60_000;
+const TIDY_INTERVAL_MS = 10 * 60_000;
 
 export type EnginePart = 'rescue' | 'admission' | 'tasks' | 'polling';
 
@@ -50,6 +53,8 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
     name: TASKS.archive,
     concurrency: 4,
     timeoutSeconds: 3600,
+    // How rarely a file is asked for that is not there is the step's to say.
+    retryMaxSeconds: 30,
     handle: (task) => archive(parts, task),
   });
   queue.define<JobTask>({
@@ -97,6 +102,10 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
         loop('polling', POLL_INTERVAL_MS, async (signal) => (await pollDue(parts, name, signal)) > 0),
       );
       loop('rescue', RESCUE_INTERVAL_MS, async () => (await rescue(parts)) > 0);
+      loop('tidying up', TIDY_INTERVAL_MS, async () => {
+        await removeAbandoned(parts.tempDir, parts.clock.now(), (ids) => stillArchiving(parts.db, ids));
+        return false;
+      });
       loop('model refresh', REFRESH_INTERVAL_MS, async (signal) => {
         await parts.catalog.refresh({ signal });
         return false;

@@ -39,6 +39,8 @@ export interface JobView {
   estimatedCompletionTime: string | null;
   cost: { estimatedUsd: number; chargedUsd: number | null };
   error: { code: string; message: string; retryable: boolean; charged: boolean | null } | null;
+  /** What an open job waits for, when that takes long. */
+  lastError: { code: string; message: string; at: string } | null;
   /** What came of cancelling it upstream. */
   cancellation: { outcome: NonNullable<Job['cancel_outcome']>; message: string } | null;
   result: ResultView | null;
@@ -92,6 +94,7 @@ export function viewJob(job: Job): JobView {
       chargedUsd: job.charged_micros === null ? null : microsToUsd(job.charged_micros),
     },
     error: viewError(job),
+    lastError: job.last_error,
     cancellation: job.cancel_outcome && {
       outcome: job.cancel_outcome,
       message: CANCELLATIONS[job.cancel_outcome],

@@ -11,6 +11,17 @@ export async function findJob(db: Kysely<DB> | Transaction<DB>, id: string): Pro
   return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** Which of these jobs have a file that is being fetched. */
+export async function stillArchiving(db: Kysely<DB>, ids: readonly string[]): Promise<string[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('id')
+    .where(sql<boolean>`id = any(${ids}::text[])`)
+    .where('stage', '=', 'archiving')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** Removes a finished job with its attempts; its events stay. */
 export async function deleteJob(write: Write, id: string): Promise<Job | undefined> {
   const job = await write.tx

@@ -207,6 +207,12 @@ export const JobSchema = Type.Object(
         charged: Nullable(Type.Boolean({ description: 'null: nobody knows yet.' })),
       }),
     ),
+    lastError: Nullable(
+      Type.Object(
+        { code: Type.String(), message: Type.String(), at: Time },
+        { description: 'What an open video has been waiting for over the last ten minutes or longer.' },
+      ),
+    ),
     cancellation: Nullable(
       Type.Object(
         {

@@ -55,7 +55,16 @@ export async function moveJobs(
   if (leavesWork) await lockAttemptsOf(write.tx, ids);
   let update = write.tx
     .updateTable('jobs')
-    .set({ ...changes, ...finished, status: move.to.status, stage: move.to.stage, updated_at: write.now })
+    .set({
+      ...changes,
+      ...finished,
+      // What it waited for, it waits for no more.
+      last_error: null,
+      place_given_up_at: null,
+      status: move.to.status,
+      stage: move.to.stage,
+      updated_at: write.now,
+    })
     .where('id', 'in', [...ids])
     .where('stage', 'in', [...move.from]);
   if (judged) update = update.where('stage', '=', judged.stage).where('tries', '=', judged.tries);
@@ -65,6 +74,10 @@ export async function moveJobs(
   if (move.from.some((stage) => stage === 'rendering')) {
     const moved = jobs.map((job) => job.id);
     await write.tx.deleteFrom('polls').where('job_id', 'in', moved).execute();
+    await write.tx.deleteFrom('troubles').where('job_id', 'in', moved).execute();
+  } else if (name === 'complete') {
+    const moved = jobs.map((job) => job.id);
+    await write.tx.deleteFrom('troubles').where('job_id', 'in', moved).execute();
   }
   if (leavesWork) {
     const moved = jobs.map((job) => job.id);

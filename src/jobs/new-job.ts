@@ -78,6 +78,8 @@ export function newJob(chosen: Pick<Job, Chosen> & Placed): Job {
     estimated_at: null,
     finished_at: null,
     deleted_at: null,
+    last_error: null,
+    place_given_up_at: null,
     search: '',
     ...chosen,
   };

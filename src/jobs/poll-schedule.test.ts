@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { DuePoll } from './poll.repository.ts';
-import { estimateEnd, nextPollMs } from './poll-schedule.ts';
+import { estimateEnd, nextListedMs, nextPollMs, walkPauseMs } from './poll-schedule.ts';
 
 const poll: DuePoll = {
   jobId: 'video_1',
@@ -11,6 +11,8 @@ const poll: DuePoll = {
   seconds: 4,
   progress: 0,
   count: 0,
+  dueAt: new Date(0),
+  troubled: false,
   startedAt: new Date(0),
   deadlineAt: new Date(3_600_000),
 };
@@ -29,11 +31,10 @@ test('former runs say when asking is worth it', () => {
   expect(nextPollMs({ ...poll, count: 50 }, {}, times, 120_000)).toBeGreaterThanOrEqual(5000);
 });
 
-test('the upstream is listened to, lists are looked at every second, the overdue and the silent less often', () => {
+test('the upstream is listened to; the overdue and the silent are asked about less often', () => {
   expect(nextPollMs(poll, { askedMs: 7000 }, times, 0)).toBe(7000);
   expect(nextPollMs(poll, { askedMs: 7e9 }, times, 0)).toBe(60_000);
-  expect(nextPollMs(poll, { listed: true, askedMs: 7000 }, times, 0)).toBe(1000);
-  expect(nextPollMs(poll, { listed: true }, times, 3_600_000)).toBe(60_000);
+  expect(nextPollMs(poll, {}, times, 3_600_000)).toBe(60_000);
   expect(nextPollMs(poll, { failed: true, askedMs: 30_000 }, times, 0)).toBe(30_000);
   expect(nextPollMs({ ...poll, count: 99 }, { failed: true }, undefined, 0)).toBeGreaterThanOrEqual(30_000);
 });
@@ -45,10 +46,34 @@ test('the end is estimated from progress, else from former runs, else not at all
   expect(estimateEnd(poll, 9, undefined, 20_000)).toBeNull();
 });
 
-test('what is found in a list falls due together, whenever each was begun, and a list that cannot be read is tried soon', () => {
-  const due = (now: number) => now + nextPollMs(poll, { listed: true }, undefined, now);
+test('the more there are, the rarer each is asked about by itself: a connection is worth some looks a second', () => {
+  expect(nextPollMs(poll, { running: 100 }, undefined, 0)).toBeLessThanOrEqual(1000);
+  expect(nextPollMs(poll, { running: 5000 }, undefined, 0)).toBe(24_000);
+  expect(nextPollMs(poll, { running: 1_000_000 }, undefined, 0)).toBe(60_000);
+});
+
+test('what a list tells of is looked for with each walk, and nothing is written for that', () => {
+  expect(nextListedMs(poll, times, { now: 10_000, running: 499 })).toBeUndefined();
+  expect(nextListedMs(poll, undefined, { now: 10_000, running: 100_000 })).toBeUndefined();
+});
+
+test('in a crowd, what cannot be done for a while is not looked for; the overdue is looked for less often', () => {
+  expect(nextListedMs(poll, times, { now: 10_000, running: 5000 })).toBe(30_000);
+  expect(nextListedMs(poll, times, { now: 35_000, running: 5000 })).toBeUndefined();
+  expect(nextListedMs(poll, { early: 600_000, usual: 700_000 }, { now: 0, running: 5000 })).toBe(60_000);
+  expect(nextListedMs(poll, times, { now: 3_600_000, running: 5 })).toBe(60_000);
+});
+
+test('walks begin at full seconds, grow rarer with the number, and rest after a list that cannot be read', () => {
+  const due = (now: number) => now + walkPauseMs({ running: 100, begunAt: now, now });
   expect([10_010, 10_250, 10_490].map(due)).toEqual([11_000, 11_000, 11_000]);
   expect(due(10_510)).toBe(12_000);
-  const long = { ...poll, count: 99 };
-  expect(nextPollMs(long, { listed: true, failed: true }, undefined, 0)).toBe(5000);
+  expect(walkPauseMs({ running: 100_000, begunAt: 0, now: 0 })).toBe(20_000);
+  expect(walkPauseMs({ running: 100, begunAt: 0, now: 50_000 })).toBe(1000);
+  const error = { kind: 'ambiguous', retryAfterMs: undefined };
+  expect(walkPauseMs({ running: 100, begunAt: 0, now: 0, error })).toBe(5000);
+  expect(walkPauseMs({ running: 100, begunAt: 0, now: 0, error: { ...error, retryAfterMs: 7e9 } })).toBe(
+    60_000,
+  );
+  expect(walkPauseMs({ running: 100, begunAt: 0, now: 0, error: { ...error, kind: 'gone' } })).toBe(1000);
 });

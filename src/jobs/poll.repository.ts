@@ -1,6 +1,7 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Json } from '../core/json.ts';
 import type { DB } from '../database/schema.ts';
+import { endTroubles } from './trouble.repository.ts';
 import type { Write } from './write.ts';
 
 /** A job in work upstream, with what is needed to ask for it. */
@@ -12,8 +13,11 @@ export interface DuePoll {
   model: string;
   seconds: number;
   progress: number;
-  /** Checks so far. */
+  /** Checks by itself so far. */
   count: number;
+  dueAt: Date;
+  /** The last check by itself went wrong. */
+  troubled: boolean;
   startedAt: Date;
   deadlineAt: Date;
 }
@@ -32,6 +36,17 @@ export async function beginPolls(
     .execute();
 }
 
+/** What is told of a poll that is due, from `polled`: polls with these columns. */
+const DUE = (polled: RawBuilder<unknown>) => sql`
+    select jobs.id as "jobId", attempts.number as "attemptNumber", jobs.connection, attempts.operation,
+      attempts.plan ->> 'upstreamModel' as model, jobs.seconds, jobs.progress, polled.count,
+      polled.due_at as "dueAt", jobs.started_at as "startedAt", jobs.deadline_at as "deadlineAt",
+      exists (select from troubles where job_id = jobs.id) as troubled
+    from ${polled} as polled
+      join jobs on jobs.id = polled.job_id and jobs.stage = 'rendering'
+      join attempts on attempts.job_id = jobs.id and attempts.state = 'accepted'
+    order by attempts.sent_at desc`;
+
 /**
  * Takes jobs whose next check is due, by moving it to the end of a lease: a worker that dies is replaced when the lease
  * ends, and two workers never take the same one. Checks are harmless when done twice. Newest first, as lists are.
@@ -49,15 +64,37 @@ export async function claimDuePolls(
       order by due_at limit ${limit} for update skip locked
     ), claimed as (
       update polls set due_at = ${leaseUntil} from due where polls.job_id = due.job_id returning polls.*
-    )
-    select jobs.id as "jobId", attempts.number as "attemptNumber", jobs.connection, attempts.operation,
-      attempts.plan ->> 'upstreamModel' as model, jobs.seconds, jobs.progress, claimed.count,
-      jobs.started_at as "startedAt", jobs.deadline_at as "deadlineAt"
-    from claimed
-      join jobs on jobs.id = claimed.job_id and jobs.stage = 'rendering'
-      join attempts on attempts.job_id = jobs.id and attempts.state = 'accepted'
-    order by attempts.sent_at desc`.execute(db);
+    ) ${DUE(sql`claimed`)}`.execute(db);
   return rows;
+}
+
+/** All that are due, newest first, as they are: for the one process that walks through the connection's list. */
+export async function findDuePolls(db: Kysely<DB>, connection: string, now: Date): Promise<DuePoll[]> {
+  const polled = sql`(select * from polls where connection = ${connection} and due_at <= ${now})`;
+  const { rows } = await sql<DuePoll>`${DUE(polled)}`.execute(db);
+  return rows;
+}
+
+/** Whether at least so many are due. */
+export async function isCrowdDue(
+  db: Kysely<DB>,
+  connection: string,
+  now: Date,
+  least: number,
+): Promise<boolean> {
+  const { rows } = await sql`
+    select from polls where connection = ${connection} and due_at <= ${now} limit ${least}`.execute(db);
+  return rows.length >= least;
+}
+
+/** How many videos a connection has in work upstream. */
+export async function countPolls(db: Kysely<DB> | Transaction<DB>, connection: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('polls')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('connection', '=', connection)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 /** Ends all leases: for a process that knows that it is the only one. */
@@ -68,63 +105,44 @@ export async function releasePolls(db: Kysely<DB>, now: Date): Promise<void> {
 export interface PollOutcome {
   jobId: string;
   progress: number;
-  nextAt: Date;
+  /** Null: as it was, with the next walk through the list. */
+  nextAt: Date | null;
   estimatedAt: Date | null;
+  /** The provider told how it stands: what it waited for before is over. */
+  answered: boolean;
+  /** Whether there is anything to write. */
+  isNews: boolean;
 }
 
 /**
  * Writes back what many checks found, in one go. Progress never goes back; a job without news is not touched. Jobs come
- * before polls, as everywhere: whoever moves a job holds it when it removes its poll.
+ * before polls, and polls before troubles, as everywhere: whoever moves a job holds it when it removes its poll.
  */
 export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
-  const ids = outcomes.map((outcome) => outcome.jobId);
   const { rows } = await sql<{ id: string }>`
-    update jobs set progress = found.progress, estimated_at = found.estimated_at, updated_at = ${write.now}
-    from unnest(${ids}::text[],
+    update jobs set progress = found.progress, estimated_at = found.estimated_at, last_error = null,
+      place_given_up_at = null, updated_at = ${write.now}
+    from unnest(${outcomes.map((outcome) => outcome.jobId)}::text[],
       ${outcomes.map((outcome) => outcome.progress)}::int[],
-      ${outcomes.map((outcome) => outcome.estimatedAt)}::timestamptz[]
-    ) as found (id, progress, estimated_at)
-    where jobs.id = found.id and jobs.stage = 'rendering' and jobs.progress < found.progress
+      ${outcomes.map((outcome) => outcome.estimatedAt)}::timestamptz[],
+      ${outcomes.map((outcome) => outcome.answered)}::boolean[]
+    ) as found (id, progress, estimated_at, answered)
+    where jobs.id = found.id and jobs.stage = 'rendering' and jobs.progress <= found.progress and found.answered
+      and (jobs.progress < found.progress or jobs.last_error is not null or jobs.place_given_up_at is not null)
     returning jobs.id`.execute(write.tx);
-  await sql`
-    update polls set due_at = found.next_at, count = count + 1
-    from unnest(${ids}::text[], ${outcomes.map((outcome) => outcome.nextAt)}::timestamptz[]) as found (id, next_at)
-    where polls.job_id = found.id`.execute(write.tx);
+  const later = outcomes.filter(({ nextAt }) => nextAt !== null);
+  if (later.length > 0) {
+    await sql`
+      update polls set due_at = found.next_at, count = count + 1
+      from unnest(
+        ${later.map((outcome) => outcome.jobId)}::text[], ${later.map((outcome) => outcome.nextAt)}::timestamptz[]
+      ) as found (id, next_at)
+      where polls.job_id = found.id`.execute(write.tx);
+  }
+  await endTroubles(
+    write,
+    outcomes.filter(({ answered }) => answered).map(({ jobId }) => jobId),
+  );
   for (const row of rows) write.changed(row.id);
-}
-
-/** How long videos of one model took lately, in ms from admission to the upstream's end. */
-export interface RunTimes {
-  /** Almost none was done before. */
-  early: number;
-  usual: number;
-}
-
-/** So many runs make a picture; so many of the connection's latest are looked through for them. */
-const SAMPLE = 50;
-const LATEST = 2000;
-
-/** Learned from the latest finished videos of a model and length; undefined while there are too few. */
-export async function findRunTimes(
-  db: Kysely<DB>,
-  connection: string,
-  model: string,
-  seconds: number,
-): Promise<RunTimes | undefined> {
-  const { rows } = await sql<{ early: number; usual: number; runs: number }>`
-    with latest as (
-      select id, started_at, seconds, plan ->> 'upstreamModel' as model from jobs
-      where connection = ${connection} and status = 'completed' order by finished_at desc limit ${LATEST}
-    ), sample as (
-      select id, started_at from latest where model = ${model} and seconds = ${seconds} limit ${SAMPLE}
-    ), runs as (
-      select extract(epoch from done.created_at - sample.started_at)::float8 * 1000 as took
-      from sample join events as done on done.job_id = sample.id and done.type = 'job.rendered'
-    )
-    select percentile_cont(0.05) within group (order by took) as early,
-      percentile_cont(0.5) within group (order by took) as usual, count(*) as runs
-    from runs`.execute(db);
-  const [row] = rows;
-  return row && row.runs >= 5 ? { early: row.early, usual: row.usual } : undefined;
 }

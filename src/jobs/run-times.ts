@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { DuePoll, RunTimes } from './poll.repository.ts';
+import type { DuePoll } from './poll.repository.ts';
+import type { RunTimes } from './run-times.repository.ts';
 
 /** How long runs take, by connection, model and length: looked up now and then, never waited for. */
 export interface RunTimesBook {

@@ -159,8 +159,14 @@ export function describeProvider(name: string, setup: () => Promise<ProviderUnde
         await submit(planFor(made.prompts.succeeds)),
       ];
       await made.settle();
-      const results = await made.provider.pollMany(operations, { signal });
-      expect(results.map((result) => result?.state)).toEqual(['done', 'done']);
+      const states: string[] = [];
+      let complete = false;
+      for await (const page of made.provider.pollMany(operations, { signal })) {
+        for (const { index, result } of page.results) states[index] = result.state;
+        complete = page.complete;
+      }
+      expect(states).toEqual(['done', 'done']);
+      expect(complete).toBe(true);
     });
 
     it('never makes two videos for one idempotency key', async () => {

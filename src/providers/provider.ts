@@ -64,6 +64,26 @@ export interface CallContext {
   signal: AbortSignal;
 }
 
+export interface OpenContext extends CallContext {
+  /** The `ETag` of the file whose beginning is there already: of any other file the upstream shall give all. */
+  ifRange?: string | undefined;
+}
+
+export interface WalkContext extends CallContext {
+  /** Where a walk that was broken off had got to; undefined: from the beginning. */
+  cursor?: string | undefined;
+}
+
+/** What one page of a list tells of the operations that were asked about. */
+export interface PolledPage {
+  /** `index`: which of the operations. */
+  results: { index: number; result: PollResult }[];
+  /** Where a walk may be taken up again; undefined when it is over. */
+  cursor: string | undefined;
+  /** With the last page: all of the list has been read, so that it lacks what no page has told of. */
+  complete: boolean;
+}
+
 export interface SubmitContext extends CallContext {
   /** Unique per attempt and the same each time that attempt is sent. */
   idempotencyKey: string;
@@ -141,6 +161,9 @@ export interface OutputStream {
   totalBytes: number | undefined;
   /** Where `body` starts: the offset asked for, or 0 when the upstream cannot resume. */
   offset: number;
+  /** Which file it is, as the upstream names it (`ETag`, `Last-Modified`); undefined where it does not. */
+  etag?: string | undefined;
+  lastModified?: string | undefined;
 }
 
 /**
@@ -161,18 +184,19 @@ export interface Provider {
   /** One check, no waiting. Throws `ProviderError` when the upstream could not be asked. */
   poll(operation: Operation, context: CallContext): Promise<PollResult>;
   /**
-   * Many checks at once, for upstreams that list: one answer per operation, in the same order; undefined where this
-   * look did not tell, and `poll` has to be asked. Quickest when they are newest first. Throws `ProviderError` when the upstream could not be asked.
+   * Many checks at once, for upstreams that list: one walk through the list, page by page, each told of as soon as it has
+   * been read. What no page tells of has to be asked about with `poll`. Quickest when the operations are newest first.
+   * Throws `ProviderError` when the list could not be read on; what was told before counts all the same.
    */
   readonly pollMany?:
-    | ((operations: readonly Operation[], context: CallContext) => Promise<(PollResult | undefined)[]>)
-    | undefined;
+    ((operations: readonly Operation[], context: WalkContext) => AsyncIterable<PolledPage>) | undefined;
   /**
    * Opens one output of finished work from a byte offset. Throws `ProviderError`: `gone` with code `no_output` when
    * the work is finished but this file does not exist, `gone` with another code when the work itself is unknown.
-   * The body errors when the connection breaks off: open again from where it stopped.
+   * The body errors when the connection breaks off: open again from where it stopped. What comes may be another file than
+   * before; the caller compares `etag` and `totalBytes` before it joins anything.
    */
-  open(operation: Operation, variant: Variant, offset: number, context: CallContext): Promise<OutputStream>;
+  open(operation: Operation, variant: Variant, offset: number, context: OpenContext): Promise<OutputStream>;
   /**
    * Asks the upstream to stop. Resolves with what came of it; throws `ProviderError`, with kind `rejected` when this
    * upstream will not or cannot stop it.
@@ -206,8 +230,9 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
  * - `throttled`: as above, and it asks for patience (429).
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
  * - `unauthorized`: our credential is not accepted, or the account behind it is empty (401, 402, 403, quota errors).
- * - `gone`: it does not know this operation or has no such output (404, 410).
- * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be read).
+ * - `gone`: it says in its own terms that it does not know this operation or has no such output (404, 410 with its JSON).
+ * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be
+ *   read, a gateway's page in place of one).
  */
 export type ProviderErrorKind =
   'not_sent' | 'unavailable' | 'throttled' | 'rejected' | 'unauthorized' | 'gone' | 'ambiguous';
@@ -221,17 +246,25 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The adapter has learned from this refusal how the upstream wants to be asked: another call may be taken. */
   readonly askAgain: boolean;
+  /** The upstream's own API gave a reason for this very thing; not a gateway's page, a time-out or "come back later". */
+  readonly named: boolean;
 
   constructor(
     kind: ProviderErrorKind,
     code: string,
     message: string,
-    options: { retryAfterMs?: number | undefined; askAgain?: boolean; cause?: unknown } = {},
+    options: {
+      retryAfterMs?: number | undefined;
+      askAgain?: boolean;
+      named?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.askAgain = options.askAgain ?? false;
+    this.named = options.named ?? false;
   }
 }

@@ -13,7 +13,8 @@ export function answerError(
   options: { now: number; secrets?: readonly string[] },
 ): ProviderError {
   const { code, message } = upstreamReason(answer);
-  const kind = kindOf(answer.status, code, call);
+  const isOwn = asObject(answer.json) !== undefined && (code !== undefined || message !== '');
+  const kind = kindOf(answer.status, code, call, isOwn);
   const said = message === '' ? '' : `: ${publicText(message, options.secrets)}`;
   return new ProviderError(
     kind,
@@ -21,36 +22,81 @@ export function answerError(
     `The upstream answered ${answer.status}${said}`,
     {
       retryAfterMs: retryAfterMs(answer.headers, options.now),
+      named: isOwn && !PASSING.has(answer.status),
     },
   );
 }
 
-/** Refusals that are about our account rather than about the request or the moment. */
-const ACCOUNT = /insufficient_(quota|credits|balance|funds)|billing|quota_exceeded|payment/;
+/** Statuses that are about the moment, whatever words come with them. */
+const PASSING = new Set([401, 402, 403, 408, 409, 425, 429, 502, 503, 504]);
 
-function kindOf(status: number, code: string | undefined, call: 'submit' | 'read'): ProviderErrorKind {
+/** Refusals that are about our account or key rather than about the request or the moment. */
+const ACCOUNT =
+  /insufficient_(quota|credits|balance|funds)|billing|quota_exceeded|payment|^no_db_connection$/;
+
+/** `isOwn`: the answer is the API's, with a reason in JSON; anything else may be a gateway's, which knows nothing. */
+function kindOf(
+  status: number,
+  code: string | undefined,
+  call: 'submit' | 'read',
+  isOwn: boolean,
+): ProviderErrorKind {
   if (status === 401 || status === 403 || status === 402) return 'unauthorized';
   if (status === 429) return ACCOUNT.test(code ?? '') ? 'unauthorized' : 'throttled';
   if (status >= 500 || status === 408 || status === 409 || status === 425) return 'ambiguous';
-  if (call === 'read' && (status === 404 || status === 410)) return 'gone';
+  if (status >= 400 && code === 'no_db_connection') return 'unauthorized';
+  if (status >= 400 && call === 'read') {
+    if (!isOwn) return 'ambiguous';
+    return status === 404 || status === 410 ? 'gone' : 'rejected';
+  }
   if (status >= 400) return 'rejected';
   // A redirect that keeps the method has not taken the request; others may stand for "done, look there".
   return status === 301 || status === 307 || status === 308 ? 'rejected' : 'ambiguous';
 }
 
 /** The code and the words of an error answer, in any of the shapes servers use. */
-export function upstreamReason(answer: Pick<UpstreamAnswer, 'json' | 'text'>): {
-  code: string | undefined;
-  message: string;
-} {
+export function upstreamReason(answer: Pick<UpstreamAnswer, 'json' | 'text'>): Reason {
   const body = asObject(answer.json);
   if (!body)
     return { code: undefined, message: answer.text.startsWith('<') ? '' : answer.text.slice(0, 1000) };
   const error = asObject(body.error);
   const code = publicCode(error?.code) ?? publicCode(body.code) ?? publicCode(error?.type);
   const candidates = [error?.message, body.error, body.message, body.detail, body.msg, body.title];
-  const message = candidates.find((value): value is string => typeof value === 'string' && value !== '');
-  return { code, message: message ?? validationText(body.detail) };
+  const found = candidates.find((value): value is string => typeof value === 'string' && value !== '');
+  const message = found ?? validationText(body.detail);
+  return unwrapped(message, code) ?? { code, message };
+}
+
+interface Reason {
+  code: string | undefined;
+  message: string;
+}
+
+/**
+ * What LiteLLM passes on stands within its own words: `litellm.BadRequestError: OpenAIException - {json}`, followed by
+ * remarks about its routing. Undefined for other messages.
+ */
+function unwrapped(message: string, code: string | undefined): Reason | undefined {
+  const prefix = /^(?:litellm\.)\w+: (?:\w+: )?(?:\w+ - )?/.exec(message)?.[0];
+  if (prefix === undefined) return undefined;
+  const rest = message
+    .slice(prefix.length)
+    .replace(/\n*\s*(?:LiteLLM: |Received Model Group=)[^]*$/, '')
+    .trim();
+  const inner = asObject(parsed(rest.slice(rest.indexOf('{'), rest.lastIndexOf('}') + 1)));
+  if (!inner) return { code, message: rest };
+  const reason = upstreamReason({ json: inner, text: '' });
+  return reason.message === ''
+    ? { code: reason.code ?? code, message: rest }
+    : { ...reason, code: reason.code ?? code };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** FastAPI's list of what is wrong: `[{loc: ['body', 'prompt'], msg: 'Field required'}]`. */

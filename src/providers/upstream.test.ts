@@ -42,8 +42,43 @@ describe('answerError', () => {
     [429, 'throttled'],
     [400, 'rejected'],
   ])('a read answered %i is %s', (status, kind) =>
-    expect(answerError(answer(status), 'read', { now: 0 }).kind).toBe(kind),
+    expect(answerError(answer(status, { detail: 'No.' }), 'read', { now: 0 }).kind).toBe(kind),
   );
+
+  it.each([
+    ['an HTML page', '<html><h1>404 Not Found</h1>nginx</html>', undefined],
+    ['plain text', '404 page not found', undefined],
+    ['nothing', '', undefined],
+    ['an object without a reason', '{}', {}],
+  ])('%s is no verdict of the API: a read knows nothing by it', (_what, text, json) => {
+    for (const status of [400, 404, 405, 410, 422]) {
+      const error = answerError({ status, headers: {}, text, json }, 'read', { now: 0 });
+      expect([error.kind, error.named]).toEqual(['ambiguous', false]);
+    }
+  });
+
+  it.each([
+    [500, true],
+    [404, true],
+    [501, true],
+    [502, false],
+    [503, false],
+    [504, false],
+    [429, false],
+    [401, false],
+  ])('the reason beside %i is about this very thing: %s', (status, named) =>
+    expect(answerError(answer(status, { detail: 'No.' }), 'read', { now: 0 }).named).toBe(named),
+  );
+
+  it('takes a key that LiteLLM cannot look up for one that is not accepted', () => {
+    const refused = answer(400, { error: { type: 'no_db_connection', code: '400', message: 'No DB' } });
+    for (const call of ['submit', 'read'] as const) {
+      expect(answerError(refused, call, { now: 0 })).toMatchObject({
+        kind: 'unauthorized',
+        code: 'no_db_connection',
+      });
+    }
+  });
 
   it('takes an empty account for what it is, whatever the status says', () => {
     const empty = answer(429, { error: { code: 'insufficient_quota', message: 'You exceeded your quota' } });
@@ -74,6 +109,31 @@ describe('upstreamReason', () => {
       'body.prompt: Field required',
     ],
     [{}, undefined, ''],
+    [
+      {
+        error: {
+          code: '400',
+          type: 'invalid_request_error',
+          message: `litellm.BadRequestError: OpenAIException - ${JSON.stringify({
+            error: { message: 'Blocked.', code: 'moderation_blocked' },
+          })}\n\nLiteLLM: model group 'sora-2' failed with the error above. No fallback was attempted.`,
+        },
+      },
+      'moderation_blocked',
+      'Blocked.',
+    ],
+    [
+      {
+        error: {
+          code: '500',
+          type: 'internal_server_error',
+          message:
+            "litellm.InternalServerError: InternalServerError: OpenAIException - Server disconnected\n\nLiteLLM: model group 'x' failed.",
+        },
+      },
+      'internal_server_error',
+      'Server disconnected',
+    ],
   ])('%j', (json, code, message) => expect(upstreamReason({ json, text: '' })).toEqual({ code, message }));
 
   it('takes plain text, but not a page', () => {

@@ -103,7 +103,8 @@ export async function readCapped(body: Readable, maxBytes: number): Promise<Buff
   return Buffer.concat(chunks);
 }
 
-function parseJson(text: string): unknown {
+/** Undefined when the text is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -26,7 +26,7 @@ export interface VideoAnswer {
 /** The name in a video's `metadata` under which our key is sent, and read, where a server keeps metadata. */
 export const MARKER_FIELD = 'sora_attempt';
 
-type State = 'queued' | 'running' | 'done' | 'failed';
+export type State = 'queued' | 'running' | 'done' | 'failed';
 
 /** Every word that has been seen for a state. A word that is not here means: still running. */
 export const STATUS_WORDS: Readonly<Record<string, State>> = {
@@ -61,7 +61,9 @@ const CODE_OF: Readonly<Record<string, string>> = {
 };
 
 const MODERATION = /moderat|content_?policy|safety|nsfw|prohibited|sensitive|content_?filter|rai_/;
-const PASSING = /server_error|internal|time_?out|overload|unavailable|capacity|rate_limit|busy|out_of_memory/;
+/** What may go well another time; `error_500` and its like are a number where others have a word. */
+const PASSING =
+  /server_error|internal|time_?out|overload|unavailable|capacity|rate_limit|busy|out_of_memory|^error_5\d\d$/;
 
 /** Reads one video object; undefined when the JSON is no object. A wrapping `data` object is looked through. */
 export function readAnswer(json: unknown): VideoAnswer | undefined {
@@ -87,12 +89,17 @@ export function readAnswer(json: unknown): VideoAnswer | undefined {
   };
 }
 
+/** Where a video stands; a word that is not known means: still running. */
+export function stateOf(answer: Pick<VideoAnswer, 'status'>): State {
+  return STATUS_WORDS[answer.status] ?? 'running';
+}
+
 /** What an answer means for the job. `billsFailures` and `secrets` come from the connection. */
 export function pollResultOf(
   answer: VideoAnswer,
   options: { billsFailures: false | 'unknown'; secrets: readonly string[]; nextMs?: number | undefined },
 ): PollResult {
-  const state = STATUS_WORDS[answer.status] ?? 'running';
+  const state = stateOf(answer);
   if (state === 'failed') return failureOf(answer, options.billsFailures, options.secrets);
   if (state === 'done') {
     // Some resellers say "completed" for what was blocked, give no file, and charge for it.

@@ -1,14 +1,18 @@
 import type { Clock } from '../../core/clock.ts';
+import { asObject } from '../../core/json.ts';
 import type { Outbound, OutboundResponse } from '../../core/outbound.ts';
 import type { Secret } from '../../core/secret.ts';
-import { type Operation, ProviderError, type SubmitContext } from '../provider.ts';
+import { type OpenContext, type Operation, ProviderError, type SubmitContext } from '../provider.ts';
 import { callUpstream, openUpstream, type UpstreamAnswer } from '../upstream.ts';
 import { answerError } from '../upstream-error.ts';
-import { operationId, readAnswer, type VideoAnswer } from './answer.ts';
+import { operationId, readAnswer, stateOf, type VideoAnswer } from './answer.ts';
 import type { CreateCall } from './create-call.ts';
 import type { Dialect } from './dialects.ts';
 import type { Promises } from './learned-models.ts';
 import type { ConfiguredModel } from './models.ts';
+
+/** Gateways that read a whole file before they pass it on say nothing for as long as that takes, in ms. */
+const FILE_TIMEOUT_MS = 600_000;
 
 export interface OpenAiVideosOptions {
   /** With or without `/v1` at its end. */
@@ -17,7 +21,7 @@ export interface OpenAiVideosOptions {
   /** What to offer; left out: what the server's `/v1/models` says, else Sora's. */
   models?: readonly (string | ConfiguredModel)[] | undefined;
   dialect?: Dialect | undefined;
-  /** Longest wait for an answer, in ms (30 s). */
+  /** Longest wait for an answer, in ms (30 s); files have a time of their own. */
   timeoutMs?: number | undefined;
   /** Origins besides the server's own where its result files may lie although they are private addresses. */
   trustedOrigins?: readonly string[];
@@ -43,7 +47,7 @@ export interface ServerConnection {
     signal: AbortSignal,
   ): Promise<{ video: VideoAnswer; answer: UpstreamAnswer }>;
   /** Opens a file: a path under `/v1`, or an address from an answer, which gets the key only on the server's origin. */
-  open(address: string, offset: number, signal: AbortSignal): Promise<OutboundResponse>;
+  open(address: string, offset: number, context: OpenContext): Promise<OutboundResponse>;
   failure(answer: UpstreamAnswer, call: 'submit' | 'read'): ProviderError;
 }
 
@@ -82,6 +86,8 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         headers: {
           accept: 'application/json',
           'idempotency-key': idempotencyKey,
+          // LiteLLM, which any address may lead to, would else send a call again whose answer was lost, without the key.
+          'x-litellm-num-retries': '0',
           ...headers,
           ...keyHeaders(),
         },
@@ -98,8 +104,13 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
         `/videos/${encodeURIComponent(operationId(operation))}`,
         signal,
       );
-      if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'read');
       const video = readAnswer(answer.json);
+      if (answer.status < 200 || answer.status > 299) {
+        // Some answer for a failed video with the status of its failure; the video itself is the body all the same.
+        const isIt = video?.id === operationId(operation) && stateOf(video) === 'failed';
+        if (video && isIt) return { video, answer };
+        throw connection.failure(answer, 'read');
+      }
       if (video && (video.status !== '' || video.id !== undefined)) return { video, answer };
       throw new ProviderError(
         'ambiguous',
@@ -108,13 +119,14 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
       );
     },
 
-    open(address, offset, signal) {
+    open(address, offset, { signal, ifRange }) {
       const url = new URL(address.startsWith('/videos/') ? `${base}${address}` : address, `${origin}/`);
       const own = url.origin === origin;
-      return openUpstream(parts, url.href, {
+      return openUpstream({ ...parts, timeoutMs: FILE_TIMEOUT_MS }, url.href, {
         headers: {
           accept: 'video/mp4, application/octet-stream, */*',
           ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
+          ...(offset > 0 && ifRange !== undefined ? { 'if-range': ifRange } : {}),
           ...(own ? keyHeaders() : {}),
         },
         signal,
@@ -124,7 +136,13 @@ export function connectServer(options: OpenAiVideosOptions & { dialect: Dialect 
       });
     },
 
-    failure: (answer, call) => answerError(answer, call, { now: clock.now(), secrets }),
+    failure(answer, call) {
+      const error = answerError(answer, call, { now: clock.now(), secrets });
+      const isRefusal =
+        call === 'submit' && error.kind === 'ambiguous' && asObject(answer.json) !== undefined;
+      if (!isRefusal || !dialect.refusals.includes(answer.status)) return error;
+      return new ProviderError('rejected', error.code, error.message, { named: true });
+    },
   };
   return connection;
 }

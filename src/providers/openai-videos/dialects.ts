@@ -12,6 +12,8 @@ export interface Dialect {
   jsonReference: 'input_reference' | 'image';
   /** The server promises one video per `Idempotency-Key`. The header is sent to every server. */
   idempotent: boolean;
+  /** Statuses of create that are a clear no here although others answer so without saying what they took. */
+  refusals: readonly number[];
   /** `complete`: the list shows every video of this account, so that what is not in it does not exist. */
   list: 'complete' | 'partial' | 'none';
   /** Deleting a running video stops it, and stops its cost. */
@@ -36,6 +38,7 @@ const GENERIC: Dialect = {
   seconds: 'string',
   jsonReference: 'input_reference',
   idempotent: false,
+  refusals: [],
   list: 'partial',
   deleteStops: false,
   billsFailures: 'unknown',
@@ -65,6 +68,8 @@ export const DIALECTS = {
     ...GENERIC,
     description: 'vLLM-Omni: forms only, one model per server, deleting stops the GPU.',
     encoding: 'multipart',
+    // Several API processes, which do not know of each other's videos: it refuses to take any.
+    refusals: [409],
     list: 'complete',
     deleteStops: true,
     billsFailures: false,

@@ -103,7 +103,7 @@ describe.each(fixtures)('the dialect in %s', (_file, fixture) => {
   });
 
   it.each(fixture.polls)(
-    'has its answer understood: $answer.status',
+    'has its answer understood: $status, $answer.status',
     async ({ status, headers, answer, means }) => {
       const { operation } = await operationOf(fixture);
       const { provider } = open(fixture, [json(status, answer, headers)]);

@@ -54,7 +54,7 @@ describe('walking a list', () => {
     expect((await walk([first], { pages: 1 })).asked).toEqual(['']);
   });
 
-  it('breaks off where the list turns in a circle', async () => {
+  it('breaks off where the list turns in a circle, and where it takes no cursor', async () => {
     const pages = [
       list([video('a')], { has_more: true, last_id: 'a' }),
       list([video('b')], { has_more: true, last_id: 'b' }),

@@ -8,7 +8,8 @@ import { listPage } from './list-page.ts';
 
 /**
  * Walks a server's list from its newest video to its end, page by page. Throws `ProviderError`: `gone` or `rejected` when
- * there is no list, `ambiguous` when it turns in a circle or breaks off.
+ * there is no list, `ambiguous` when it cannot be walked on without a gap: it turns in a circle, takes no cursor, or no
+ * longer knows the video where the next page begins.
  */
 export async function* listVideos(
   connection: ServerConnection,
@@ -16,16 +17,25 @@ export async function* listVideos(
 ): AsyncGenerator<ListPage, void> {
   const seen = new Set<string>();
   let after: string | undefined;
-  do {
-    const { videos, next, servedAt } = await listPage(connection, after, signal);
+  for (;;) {
+    const { videos, next, ended, servedAt } = await listPage(connection, after, signal).catch(withoutGap);
     const fresh = videos.filter(({ id }) => id === undefined || !seen.has(id));
-    if (videos.length > 0 && fresh.length === 0) {
-      throw new ProviderError('ambiguous', 'list_in_a_circle', 'The list of the upstream turns in a circle.');
-    }
     for (const { id } of fresh) if (id !== undefined) seen.add(id);
     yield { videos: fresh.map((video) => listed(video, connection.secrets)), servedAt };
+    if (ended) return;
+    if (next === undefined || fresh.length === 0) throw gap();
     after = next;
-  } while (after !== undefined);
+  }
+}
+
+function withoutGap(error: unknown): never {
+  if (error instanceof ProviderError && error.code === 'cursor_gone') throw gap(error);
+  throw error;
+}
+
+function gap(cause?: unknown): ProviderError {
+  const message = 'The list of the upstream cannot be walked to its end.';
+  return new ProviderError('ambiguous', 'list_gap', message, { cause });
 }
 
 function listed(video: VideoAnswer, secrets: readonly string[]): ListedVideo {

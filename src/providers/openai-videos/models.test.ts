@@ -59,18 +59,22 @@ describe('the models of a server', () => {
       inputReference: false,
       pricePerSecondMicros: 50_000,
     });
-    expect(promises).toEqual({ idempotent: false, listComplete: false, deleteStops: false });
+    expect(promises).toEqual({
+      idempotent: false,
+      listComplete: false,
+      deleteStops: false,
+      keepsMetadata: false,
+      keyLifetimeMs: 24 * 3_600_000,
+    });
   });
 
   it('promise only what every one of them promises', () => {
-    const entry = (id: string, idempotent: boolean) => ({
+    const entry = (id: string, idempotent: boolean, seconds: number) => ({
       id,
-      sora_studio: { idempotency_key: idempotent, list: 'complete' },
+      sora_studio: { idempotency_key: idempotent, idempotency_seconds: seconds, list: 'complete' },
     });
-    expect(readModels({ data: [entry('a', true), entry('b', false)] }, false).promises).toMatchObject({
-      idempotent: false,
-      listComplete: true,
-    });
+    const { promises } = readModels({ data: [entry('a', true, 7200), entry('b', false, 3600)] }, false);
+    expect(promises).toMatchObject({ idempotent: false, listComplete: true, keyLifetimeMs: 3_600_000 });
   });
 });
 

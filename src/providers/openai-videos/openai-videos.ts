@@ -3,13 +3,16 @@ import {
   type CallContext,
   type Operation,
   type Plan,
+  type PolledPage,
   type Provider,
   ProviderError,
   type SubmitContext,
+  type WalkContext,
 } from '../provider.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { retryAfterMs } from '../upstream-error.ts';
-import { operationId, pollResultOf, readAnswer, STATUS_WORDS } from './answer.ts';
+import { operationId, pollResultOf, readAnswer } from './answer.ts';
+import { cancelVideo } from './cancel.ts';
 import { connectServer, type OpenAiVideosOptions } from './connection.ts';
 import { openOutput } from './content.ts';
 import { createCall, type Encoding, encodingAskedFor } from './create-call.ts';
@@ -72,13 +75,21 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
     return Number.isFinite(ms) && ms >= 0 ? ms : retryAfterMs(headers, clock.now());
   }
 
-  async function pollMany(operations: readonly Operation[], { signal }: CallContext) {
-    const ids = operations.map(operationId);
-    const seen = await pollList(connection, ids, signal);
-    return ids.map((id) => {
-      const video = seen.get(id);
-      return video && pollResultOf(video, { billsFailures, secrets });
-    });
+  async function* pollMany(
+    operations: readonly Operation[],
+    context: WalkContext,
+  ): AsyncGenerator<PolledPage> {
+    for await (const { videos, cursor, complete } of pollList(
+      connection,
+      operations.map(operationId),
+      context,
+    )) {
+      const results = videos.map(({ index, video }) => ({
+        index,
+        result: pollResultOf(video, { billsFailures, secrets }),
+      }));
+      yield { results, cursor, complete };
+    }
   }
 
   return {
@@ -118,32 +129,10 @@ export function createOpenAiVideos(options: OpenAiVideosOptions): Provider {
       return (connection.promises?.listComplete ?? dialect.list === 'complete') ? pollMany : undefined;
     },
 
-    open: (operation, variant, offset, { signal }) =>
-      openOutput(connection, operation, variant, offset, signal),
+    open: (operation, variant, offset, context) =>
+      openOutput(connection, operation, variant, offset, context),
 
-    async cancel(operation, { signal, beforeStop }) {
-      const { video } = await connection.retrieve(operation, signal);
-      const state = STATUS_WORDS[video.status] ?? 'running';
-      if (/^(cancell?ed|deleted)$/.test(video.status)) return 'cancelled';
-      if (state === 'done' || state === 'failed') return 'too_late';
-      if (!(connection.promises?.deleteStops ?? dialect.deleteStops)) {
-        throw new ProviderError(
-          'rejected',
-          'cancel_unsupported',
-          'This provider cannot stop a running video.',
-        );
-      }
-      await beforeStop?.();
-      const answer = await connection.call(
-        'DELETE',
-        `/videos/${encodeURIComponent(operationId(operation))}`,
-        signal,
-      );
-      if (answer.status < 200 || answer.status > 299) throw connection.failure(answer, 'read');
-      // It may have finished between the look and the deletion.
-      const deleted = STATUS_WORDS[readAnswer(answer.json)?.status ?? ''];
-      return deleted === 'done' ? 'too_late' : 'cancelled';
-    },
+    cancel: (operation, context) => cancelVideo(connection, operation, context),
 
     get list() {
       if (dialect.list === 'none' && connection.promises?.listComplete !== true) return undefined;

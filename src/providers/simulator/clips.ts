@@ -14,9 +14,16 @@ export interface Clip {
 /** Writes a playable MP4 of the clip to `outFile`; rejects when it cannot, leaving whatever it had begun. */
 export type Render = (clip: Clip, outFile: string) => Promise<void>;
 
+export interface OpenClip {
+  file: FileHandle;
+  bytes: number;
+  /** Says which file it is, as static servers do: another rendering of the same clip has another one. */
+  etag: string;
+}
+
 export interface Clips {
   /** The finished file, opened for reading. The caller closes the handle; the file may leave the cache meanwhile. */
-  open(clip: Clip): Promise<{ file: FileHandle; bytes: number }>;
+  open(clip: Clip): Promise<OpenClip>;
 }
 
 /** No render takes this long: a part that is older belongs to a process that died. */
@@ -90,7 +97,8 @@ export function createClips(options: {
         await ensure({ prompt, width, height, seconds }, name);
         try {
           const file = await open(path.join(dir, name));
-          return { file, bytes: (await file.stat()).size };
+          const { size: bytes, mtimeMs } = await file.stat();
+          return { file, bytes, etag: `"${Math.round(mtimeMs).toString(16)}-${bytes.toString(16)}"` };
         } catch (error) {
           files.delete(name);
           if (retry >= 2) throw error;

@@ -11,8 +11,10 @@ export async function sendContent(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { file, bytes } = await clips.open(video);
-  const slice = sliceFor(request.headers.range, bytes);
+  const { file, bytes, etag } = await clips.open(video);
+  const ifRange = request.headers['if-range'];
+  const isSame = ifRange === undefined || ifRange === etag;
+  const slice = sliceFor(isSame ? request.headers.range : undefined, bytes);
   if (slice === 'unsatisfiable') {
     await file.close();
     reply.header('content-range', `bytes */${bytes}`);
@@ -22,6 +24,7 @@ export async function sendContent(
   if (slice) reply.code(206).header('content-range', `bytes ${start}-${end}/${bytes}`);
   return reply
     .header('accept-ranges', 'bytes')
+    .header('etag', etag)
     .header('content-length', String(end - start + 1))
     .type('video/mp4')
     .send(streamClip(file, bytes, { start, end }, video.faults));

@@ -104,20 +104,21 @@ export function createSimulator(options: SimulatorOptions): Provider {
 
     poll: async (operation) => poll(operation),
 
-    async open(operation, variant, offset, { signal }) {
+    async open(operation, variant, offset, { signal, ifRange }) {
       const { video, state } = look(operation);
       if (variant !== 'video' || state.phase !== 'done' || video.faults.includes('no-file')) {
         throw new ProviderError('gone', 'no_output', 'The simulator has no such file.');
       }
-      const { file, bytes } = await clips.open(video).catch((error: unknown) => {
+      const { file, bytes, etag } = await clips.open(video).catch((error: unknown) => {
         throw new ProviderError('unavailable', 'render_failed', 'The simulator could not render the clip.', {
           cause: errorText(error),
         });
       });
-      const start = offset < bytes ? offset : 0;
+      const isSame = ifRange === undefined || ifRange === etag;
+      const start = isSame && offset < bytes ? offset : 0;
       const body = streamClip(file, bytes, { start, end: bytes - 1 }, video.faults);
       addAbortSignal(signal, body);
-      return { body, contentType: 'video/mp4', totalBytes: bytes, offset: start };
+      return { body, contentType: 'video/mp4', totalBytes: bytes, offset: start, etag };
     },
 
     async cancel(operation, { beforeStop }) {
