@@ -53,21 +53,21 @@ test('many that vanish at once are an outage: no verdict while it lasts, nor rig
   const vanished = new Set(server.ids.slice(0, 8));
   const isGone = (url = '') => vanished.has(url.split('/').at(-1) ?? '');
   server.instead = (request, response) => isGone(request.url) && lose(response);
-  await pass(app, 40);
+  await pass(app, 40, 120);
   expect(await standings(app)).toEqual({ rendering: 20 });
   for (const id of [...vanished].slice(1)) vanished.delete(id);
   await pass(app, 5);
   expect(await standings(app)).toEqual({ rendering: 20 });
-  await pass(app, 12);
+  await pass(app, 13, 60);
   expect(await standings(app)).toEqual({ rendering: 19, upstream_lost_job: 1 });
 });
 
 test('a server that has forgotten all its videos is believed in the end, sooner where its list lacks them too', async () => {
   const { app, server } = await stageVideos(6, { list: 'complete' });
   server.ids.length = 0;
-  await pass(app, 50, 60);
+  await pass(app, 50, 150);
   expect(await standings(app)).toEqual({ rendering: 6 });
-  await pass(app, 15);
+  await pass(app, 16, 120);
   expect(await standings(app)).toEqual({ upstream_lost_job: 6 });
 });
 
@@ -81,12 +81,12 @@ test('files that are late, by a page or in the provider’s words, are fetched w
     else response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE);
     return true;
   };
-  await pass(app, 15);
+  await pass(app, 15, 60);
   words = 'json';
-  await pass(app, 50);
+  await pass(app, 50, 150);
   expect(await standings(app)).toEqual({ archiving: 2 });
   words = 'none';
-  await pass(app, 8);
+  await pass(app, 8, 60);
   expect(await standings(app)).toEqual({ completed: 2 });
 });
 
@@ -114,7 +114,7 @@ test('a 503 is no verdict on a file, whatever words come with it and however lon
     json(response, 503, { error: { message: 'The store is away' } });
     return true;
   };
-  await pass(app, 180, 120);
+  await pass(app, 180, 300);
   expect(await standings(app)).toEqual({ archiving: 1 });
   const job = await app.admin.get(jobIds[0] ?? '');
   expect([job.status, job.error, lastErrorOf(job)]).toEqual(['processing', null, 'http_503']);
@@ -168,7 +168,7 @@ test('a provider that cannot be asked at all takes no place from anybody: the ne
     resolution: '854x480',
     duration: 2,
   });
-  await pass(app, 30);
+  await pass(app, 30, 60);
   expect((await app.admin.get(next.jobId)).stage).toBe('queued');
   expect(lastErrorOf(await app.admin.get(jobIds[0] ?? ''))).toBe('http_502');
 });
