@@ -14,7 +14,7 @@ create table troubles (
   looks integer not null default 1,
   -- Since when it has not been one of too many of its connection, which are an outage.
   calm_since timestamptz not null,
-  -- Each time the provider's complete list lacked it as well.
+  -- The provider's complete list lacked it as well; one that shows it ends the trouble.
   lacked boolean not null default false,
   last_at timestamptz not null
 ) with (fillfactor = 70);

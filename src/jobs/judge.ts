@@ -30,28 +30,26 @@ export async function noteTroubles(
   if (stopped.length > 0) await restartClocks(write, stopped);
 
   const now = write.now.getTime();
-  const judged = troubles.map((entry) => {
+  const judged = troubles.map(({ trouble, ...entry }) => {
     const isOut = outages.has(entry.doubt.kind);
-    const { doubt, trouble } = entry;
+    const { doubt } = entry;
     // Its clock starts again: what it shows is from before that.
     const known = isOut ? { ...trouble, calmSince: write.now } : trouble;
     const proven = isProven(doubt, known, now, isOut);
     const yields = stage === 'archiving' ? isLong(known, now) : yieldsPlace(doubt, known, now, isOut);
-    return { ...entry, known, proven, yields };
+    return { entry, known, proven, yields };
   });
   const long = judged.filter(({ known, proven }) => !proven && isLong(known, now));
   await showWaits(
     write,
-    long.map(({ jobId, doubt, yields }) => ({
+    long.map(({ entry: { jobId, doubt }, yields }) => ({
       jobId,
       code: doubt.code,
       message: doubt.message,
       yieldsPlace: yields,
     })),
   );
-  return judged
-    .filter(({ proven }) => proven)
-    .map(({ jobId, connection, doubt, lacked }) => ({ jobId, connection, doubt, lacked }));
+  return judged.filter(({ proven }) => proven).map(({ entry }) => entry);
 }
 
 /** Which kinds of trouble so many videos of the connection have that it is the connection's. */

@@ -49,7 +49,8 @@ export async function walkDue(
     await breakOffWalk(parts.db, connection, walker);
     return 0;
   }
-  await lookAtRest(round, left, { complete, error });
+  // What lies before the place where a walk was taken up is the next walk's, which begins at the top.
+  if (walk.cursor === undefined || error) await lookAtRest(round, left, { complete, error });
   const now = parts.clock.now();
   const pause = walkPauseMs({ running: due.length, begunAt, now, error });
   await endWalk(parts.db, connection, walker, new Date(now + pause));

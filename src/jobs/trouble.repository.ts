@@ -47,7 +47,7 @@ export async function recordTroubles(
       same_since = case when troubles.reason = excluded.reason then troubles.same_since else excluded.same_since end,
       calm_since = case when troubles.reason = excluded.reason then troubles.calm_since else excluded.calm_since end,
       looks = case when troubles.reason = excluded.reason then troubles.looks + 1 else 1 end,
-      lacked = excluded.lacked and (troubles.lacked or troubles.reason <> excluded.reason)
+      lacked = excluded.lacked or (troubles.lacked and troubles.reason = excluded.reason)
     returning job_id as "jobId", ${COLUMNS}`.execute(write.tx);
   return noted.rows;
 }
