@@ -24,10 +24,11 @@ const WORDS = 'A cafe\u0301 and a caf\u00E9  by the lake at dawn.\n\nSlow pan to
 async function play(options: PlayOptions): Promise<Findings> {
   const spellings = options.quick ? QUICK : (Object.keys(SPELLINGS) as SpellingName[]);
   const dialects = options.quick ? DIALECTS.slice(0, 1) : DIALECTS;
-  const accounts = dialects.flatMap((dialect) => [
-    accountOf(dialect, 'control', 'exact', 'drop'),
-    ...spellings.map((spelling) => accountOf(dialect, spelling, spelling, 'lose')),
-  ]);
+  const controls = dialects.map((dialect) => accountOf(dialect, 'control', 'exact', 'drop'));
+  const misses = dialects.flatMap((dialect) =>
+    spellings.map((spelling) => accountOf(dialect, spelling, spelling, 'lose')),
+  );
+  const accounts = [...controls, ...misses];
   const names = accounts.map(([name]) => name);
   const scene = { mode: 'one', accounts: Object.fromEntries(accounts), play: options } as const;
   return onScene(scene, async (scene) => {

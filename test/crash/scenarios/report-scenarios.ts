@@ -34,12 +34,11 @@ function cellsOf(result: ScenarioResult): string[] {
 }
 
 function found({ name, findings }: ScenarioResult): string {
-  const lines = KINDS.flatMap((kind) => {
+  const lines: string[] = [];
+  for (const kind of KINDS) {
     const texts = findings[kind];
-    const more = texts.length > SHOWN ? [`  … and ${texts.length - SHOWN} more`] : [];
-    return texts.length === 0
-      ? []
-      : [`  ${kind}:`, ...texts.slice(0, SHOWN).map((line) => `  - ${line}`), ...more];
-  });
+    if (texts.length > 0) lines.push(`  ${kind}:`, ...texts.slice(0, SHOWN).map((line) => `  - ${line}`));
+    if (texts.length > SHOWN) lines.push(`  … and ${texts.length - SHOWN} more`);
+  }
   return lines.length === 0 ? '' : `\n\n${name}:\n${lines.join('\n')}`;
 }

@@ -8,7 +8,7 @@ import { allEnded, onScene, type Scene } from './scene.ts';
 
 /** Three seconds are borne, a minute and more is not: such a process must take no work, and say so. */
 const CLOCKS = { 'worker-1': 3000, 'worker-2': -3000, 'worker-3': 70_000, 'worker-4': -70_000 } as const;
-const REFUSED: readonly string[] = ['worker-3', 'worker-4'];
+const REFUSED: ReadonlySet<string> = new Set(['worker-3', 'worker-4']);
 const JOBS = { quick: 12, whole: 30 };
 const EVERY_MS = 1500;
 /** Longer than a silent worker is waited for. */
@@ -55,7 +55,7 @@ async function wronglyReady({ fleet }: Scene): Promise<string[]> {
   const looked = fleet.slots.map(async ({ name, url }) => {
     const answer = await fetch(`${url}/ready`).catch(() => undefined);
     if (!answer) return [];
-    const isRefused = REFUSED.includes(name);
+    const isRefused = REFUSED.has(name);
     if (answer.ok === !isRefused) return [];
     return [
       `${name}, ${fleet.slots.find((slot) => slot.name === name)?.clockMs} ms ahead: /ready is ${answer.status}`,
@@ -76,7 +76,7 @@ async function pauseInTurns(slots: readonly Slot[], isOver: () => boolean): Prom
 
 /** What those that must not work have written down as taken. */
 async function workTaken({ fleet }: Scene): Promise<string[]> {
-  const slots = fleet.slots.filter(({ name }) => REFUSED.includes(name));
+  const slots = fleet.slots.filter(({ name }) => REFUSED.has(name));
   const lines = slots.map(async ({ name, claimsFile }) => {
     const count = (await readFile(claimsFile, 'utf8').catch(() => '')).split('\n').length - 1;
     return count > 0 ? [`${name} took work ${count} times`] : [];
