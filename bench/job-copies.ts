@@ -13,8 +13,8 @@ export async function firstJob({ server }: App): Promise<string> {
 }
 
 /**
- * So many copies of a job, each of another one of `people` users (its own by default), a second older each; with
- * `changes`, in SQL, afterwards. Their ids.
+ * So many copies of a job, asked for by `people` users in turns (its own by default) and owned as it is, a second older
+ * each; with `changes`, in SQL, afterwards. Their ids.
  */
 export async function copyJobs(
   db: Client | Pool,
@@ -35,11 +35,10 @@ export async function copyJobs(
        select 'usr_copy_' || n, 'Somebody', 'user', now() from generate_series(0, $1::int - 1) as n`,
       [people],
     );
-  const owner = (own: string) => (people > 0 ? `'usr_copy_' || n % ${people}` : own);
+  const user = people > 0 ? `'usr_copy_' || n % ${people}` : 'jobs.user_id';
   const made = await db.query<{ id: string }>(
     `insert into jobs (id, owner_id, user_id, created_at, ${columns})
-     select 'video_' || md5('copy ' || n), ${owner('jobs.owner_id')}, ${owner('jobs.user_id')},
-       jobs.created_at - n * interval '1 second', ${columns.replace(/("?\w+"?)/g, 'jobs.$1')}
+     select 'video_' || md5('copy ' || n), jobs.owner_id, ${user}, jobs.created_at - n * interval '1 second', ${columns.replace(/("?\w+"?)/g, 'jobs.$1')}
      from jobs, generate_series(1, $2::int) as n where jobs.id = $1 returning id`,
     [pattern, count],
   );

@@ -66,7 +66,7 @@ async function replace(slot: Slot, start: (slot: Slot) => Promise<void>): Promis
 
 async function doubts({ fleet }: Scene): Promise<string[]> {
   const rows = await fleet.window.query<{ job: string; at: Date }>(
-    `select job_id as job, at from events where type = 'job.unconfirmed' order by id`,
+    `select job_id as job, created_at as at from events where type = 'job.unconfirmed' order by id`,
   );
   return rows.map(({ job, at }) => `${job} became doubtful at ${at.toISOString()}`);
 }

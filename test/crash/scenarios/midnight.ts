@@ -7,40 +7,59 @@ import type { Findings, PlayOptions, Scenario } from './scenario.ts';
 import { allEnded, onScene, PRICE_USD, type Scene } from './scene.ts';
 
 const DAY_MS = 86_400_000;
-/** The product needs some of it to start. */
-const BEFORE_MS = 30_000;
-const BUDGET_USD = 2;
-const BATCH = 7;
-const ASKING_MS = 60_000;
-const PATIENCE_MS = 90_000;
+/** The product has to be up by then, on a busy machine too. */
+const BEFORE_MS = 75_000;
+/** Clients ask from so long before midnight to so long after it. */
+const ASKING_MS = { before: 8000, after: 10_000 };
+const BUDGET_USD = 1;
+const AFFORDED = Math.round(BUDGET_USD / PRICE_USD);
+/** The other half of the people ask at the very stroke of midnight, one after the other. */
+const PEOPLE = 12;
+const STROKE = { beginMs: -70, everyMs: 12 };
+const BATCH = 4;
+const PATIENCE_MS = 120_000;
 const SLOTS = ['api-1', 'api-2', 'worker-1', 'worker-2'];
 
 /**
- * All clocks come to midnight while clients ask for batches, cancel and retry as fast as they are let. A part of the
- * videos fails for nothing and gives its share of the budget back: to the day that it was taken from.
+ * All clocks come to midnight while clients ask for batches and cancel as fast as they are let. A part of the videos
+ * fails for nothing and gives its share of the budget back: to the day that it was taken from.
  */
 async function play(options: PlayOptions): Promise<Findings> {
-  const now = Date.now();
-  const shiftMs = (Math.floor(now / DAY_MS) + 1) * DAY_MS - now - BEFORE_MS;
+  const midnight = Date.now() + BEFORE_MS;
+  const shiftMs = Math.ceil(midnight / DAY_MS) * DAY_MS - midnight;
   const clocks = Object.fromEntries(SLOTS.map((name) => [name, shiftMs]));
   const accounts = { midnight: { dialect: 'openai', rules: { renderMs: 2000 } } } as const;
   const setting = { mode: 'several', apis: 2, workers: 2, clocks, env: { BATCH_MAX_VIDEOS: '50' } } as const;
   return onScene({ ...setting, accounts, play: options }, async (scene) => {
-    const { fleet } = scene;
+    const { fleet, say } = scene;
     await shiftDatabase(fleet, shiftMs);
     await fleet.startAll();
-    const users = await Promise.all(['early', 'late', 'both'].map((name) => createUser(scene, name)));
+    const users: string[] = [];
+    for (let n = 0; n < PEOPLE; n += 1) users.push(await createUser(scene, `person-${n}`));
     await setBudget(scene);
-    const until = Date.now() + ASKING_MS;
-    const answers = await Promise.all(users.map((key, nth) => askOnAndOn(scene, key, nth, until)));
+    say(`${midnight - Date.now()} ms to midnight`);
+    await at(midnight - ASKING_MS.before);
+    const made = await Promise.all(
+      users.map((key, nth) =>
+        nth % 2 === 0
+          ? askOnAndOn(scene, key, nth, midnight + ASKING_MS.after)
+          : askAtTheStroke(scene, key, nth, midnight + STROKE.beginMs + nth * STROKE.everyMs),
+      ),
+    );
+    await allEnded(scene, PATIENCE_MS / 2);
+    const later = await Promise.all(users.map((key, nth) => askUntilRefused(scene, key, nth)));
     await allEnded(scene, PATIENCE_MS);
     const evidence = await evidenceOf(scene);
-    const findings = await judgeScene(scene, evidence, { runs: answers.flat().length });
+    const findings = await judgeScene(scene, evidence, { runs: [...made, ...later].flat().length });
     findings.budgets.push(...overspent(evidence), ...(await negativeMeters(scene)));
     const days = new Set(evidence.jobs.map(({ created_at: at }) => at.toISOString().slice(0, 10)));
     if (days.size !== 2) findings.other.push(`the jobs are of ${[...days].join(', ')}: midnight was missed`);
     return findings;
   });
+}
+
+async function at(moment: number): Promise<void> {
+  await pause(Math.max(0, moment - Date.now()));
 }
 
 async function setBudget({ fleet }: Scene): Promise<void> {
@@ -52,26 +71,55 @@ async function setBudget({ fleet }: Scene): Promise<void> {
   if (!response.ok) throw new Error(`no budget could be set: ${response.status} ${await response.text()}`);
 }
 
-/** Batches until the time is over, refused ones too; some of what was accepted is cancelled. Ids of all jobs. */
-async function askOnAndOn({ fleet }: Scene, key: string, nth: number, until: number): Promise<string[]> {
+/** Asks for a batch of such prompts; the ids of its jobs, none when it is refused. */
+async function askBatch(
+  { fleet }: Scene,
+  key: string,
+  nth: number,
+  prompts: readonly string[],
+): Promise<string[]> {
+  const addresses = fleet.addresses();
+  const videos = prompts.map((prompt) => bodyOf({ account: 'midnight', prompt }));
+  const init = { method: 'POST', headers: headersOf(key), body: JSON.stringify({ videos }) };
+  const address = addresses[nth % addresses.length] ?? '';
+  const response = await fetch(`${address}/api/v1/videos/batch`, init).catch(() => undefined);
+  if (!response?.ok) return [];
+  return [...new Set((await response.text()).match(/\bvideo_[0-9a-z]{20,}\b/g))];
+}
+
+/** Batches until the time is over, refused ones too; some of what was accepted is cancelled. */
+async function askOnAndOn(scene: Scene, key: string, nth: number, end: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let round = 0; Date.now() < until; round += 1) {
-    const addresses = fleet.addresses();
-    const address = addresses[(nth + round) % addresses.length] ?? '';
-    const videos = Array.from({ length: BATCH }, (_, item) => {
+  for (let round = 0; Date.now() < end; round += 1) {
+    const prompts = Array.from({ length: BATCH }, (_, item) => {
       const fails = (item + round) % 3 !== 0 ? '[fail]' : '';
-      return bodyOf({ account: 'midnight', prompt: `midnight ${nth} ${round} ${item} ${fails}` });
+      return `midnight ${nth} ${round} ${item} ${fails}`;
     });
-    const init = { method: 'POST', headers: headersOf(key), body: JSON.stringify({ videos }) };
-    const response = await fetch(`${address}/api/v1/videos/batch`, init).catch(() => undefined);
-    if (response?.ok) {
-      const made = [...new Set((await response.text()).match(/\bvideo_[0-9a-z]{20,}\b/g))];
-      ids.push(...made);
-      const [cancelled] = made;
-      if (round % 4 === 0 && cancelled !== undefined)
-        await fetch(`${address}/api/v1/videos/${cancelled}`, { method: 'DELETE', headers: headersOf(key) });
-    }
-    await pause(response?.ok ? 100 : 300);
+    const made = await askBatch(scene, key, nth + round, prompts);
+    ids.push(...made);
+    const [first] = made;
+    const address = scene.fleet.addresses()[0] ?? '';
+    if (round % 4 === 0 && first !== undefined)
+      await fetch(`${address}/api/v1/videos/${first}`, { method: 'DELETE', headers: headersOf(key) });
+    await pause(made.length > 0 ? 100 : 300);
+  }
+  return ids;
+}
+
+/** All that the budget affords, at this moment; it fails for nothing. */
+async function askAtTheStroke(scene: Scene, key: string, nth: number, moment: number): Promise<string[]> {
+  const prompts = Array.from({ length: AFFORDED }, (_, item) => `stroke ${nth} ${item} [fail]`);
+  await at(moment);
+  return askBatch(scene, key, nth, prompts);
+}
+
+/** On the new day: as much as the budget lets through, twice as much at the most. */
+async function askUntilRefused(scene: Scene, key: string, nth: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < AFFORDED * 2; n += 1) {
+    const made = await askBatch(scene, key, n, [`later ${nth} ${n}`]);
+    if (made.length === 0) break;
+    ids.push(...made);
   }
   return ids;
 }

@@ -58,7 +58,7 @@ async function play(options: PlayOptions): Promise<Findings> {
 
 async function learnedEnds({ fleet }: Scene): Promise<Learned[]> {
   return fleet.window.query<Learned & Record<string, unknown>>(
-    `select attempts.operation ->> 'id' as upstream, events.at from events join attempts using (job_id)
+    `select attempts.operation ->> 'id' as upstream, events.created_at as at from events join attempts using (job_id)
      where events.type = 'job.rendered'`,
   );
 }
