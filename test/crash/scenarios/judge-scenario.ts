@@ -21,6 +21,8 @@ interface SceneAttempt extends QueryResultRow {
   job_id: string;
   state: string;
   operation: { id?: string } | null;
+  /** What is still owed to the provider, such as telling it to stop. */
+  duty?: string | null;
 }
 
 /** All that is known at the end. */
@@ -37,7 +39,7 @@ export async function evidenceOf(
   const { window } = fleet;
   return {
     jobs: await window.query<SceneJob>('select * from jobs order by id'),
-    attempts: await window.query<SceneAttempt>('select id, job_id, state, operation from attempts'),
+    attempts: await window.query<SceneAttempt>('select * from attempts'),
     state: await provider.state(options),
   };
 }
@@ -48,7 +50,8 @@ export async function judgeScene(
   evidence: SceneEvidence,
   { runs, inDoubt = [] }: { runs: number; inDoubt?: readonly string[] },
 ): Promise<Findings> {
-  const { jobs, state } = evidence;
+  const { jobs, attempts, state } = evidence;
+  const owed = attempts.filter(({ duty }) => duty);
   return {
     runs,
     creations: state.videos.length,
@@ -56,15 +59,18 @@ export async function judgeScene(
     foreign: foreignVideos(evidence),
     holds: await endlessHolds(scene.fleet),
     budgets: [],
-    stuck: jobs
-      .filter(({ stage }) => stage !== 'finished' && !inDoubt.includes(stage))
-      .map(({ id, prompt, stage }) => `${id} (${wordsOf(prompt)}) is ${stage}`),
+    stuck: [
+      ...jobs
+        .filter(({ stage }) => stage !== 'finished' && !inDoubt.includes(stage))
+        .map(({ id, prompt, stage }) => `${id} (${wordsOf(prompt)}) is ${stage}`),
+      ...owed.map(({ id, job_id: jobId, duty }) => `attempt ${id} of ${jobId} still owes: ${duty}`),
+    ],
     other: await brokenBooks(scene.fleet),
   };
 }
 
 /** A video belongs to the job whose attempt sent its key; by its words where the job is gone. */
-function secondCreations({ attempts, state }: SceneEvidence): string[] {
+export function secondCreations({ attempts, state }: SceneEvidence): string[] {
   const jobOf = new Map(attempts.map(({ id, job_id }) => [id, job_id]));
   const counted = new Map<string, Made[]>();
   for (const video of state.videos) {
@@ -79,7 +85,7 @@ function secondCreations({ attempts, state }: SceneEvidence): string[] {
 }
 
 /** What a job asked for is known by its calls: a video with another fingerprint was made for another one. */
-function foreignVideos({ attempts, state }: SceneEvidence): string[] {
+export function foreignVideos({ attempts, state }: SceneEvidence): string[] {
   const jobOf = new Map(attempts.map(({ id, job_id }) => [id, job_id]));
   const videoOf = new Map(state.videos.map((video) => [video.id, video]));
   const wanted = new Map<string, Set<string>>();

@@ -93,12 +93,13 @@ export async function until(check: () => boolean | Promise<boolean>, ms: number)
   return check();
 }
 
-/** Whether no job is open any more, but those in a stage in which an operator may be asked. */
+/** Whether no job is open any more, besides those in such stages, and nothing is owed to the provider. */
 export async function allEnded({ fleet }: Scene, patienceMs: number, besides = ['none']): Promise<boolean> {
   return until(async () => {
     const [row] = await fleet.window.query<{ open: string }>(
-      `select count(*) as open from jobs where (stage <> 'finished' and not stage = any($1::text[]))
-        or cancel_outcome = 'unknown'`,
+      `select (select count(*) from jobs where (stage <> 'finished' and not stage = any($1::text[]))
+          or cancel_outcome = 'unknown')
+        + (select count(*) from attempts where to_jsonb(attempts) ->> 'duty' is not null) as open`,
       [besides],
     );
     return Number(row?.open) === 0;
