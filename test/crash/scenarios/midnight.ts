@@ -8,7 +8,7 @@ import { allEnded, onScene, PRICE_USD, type Scene } from './scene.ts';
 
 const DAY_MS = 86_400_000;
 /** The product has to be up by then, on a busy machine too. */
-const BEFORE_MS = 75_000;
+const BEFORE_MS = 120_000;
 /** Clients ask from so long before midnight to so long after it. */
 const ASKING_MS = { before: 8000, after: 10_000 };
 const BUDGET_USD = 1;
