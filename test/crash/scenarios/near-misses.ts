@@ -4,7 +4,7 @@ import { SPELLINGS, type SpellingName } from '../provider/spellings.ts';
 import { askForAll, type Wanted } from './clients.ts';
 import { evidenceOf, judgeScene, notCompleted } from './judge-scenario.ts';
 import type { Findings, PlayOptions, Scenario } from './scenario.ts';
-import { IN_DOUBT, onScene } from './scene.ts';
+import { allEnded, IN_DOUBT, onScene } from './scene.ts';
 
 /** Both have a complete list and no idempotency: one sends JSON, the other forms. */
 const DIALECTS = ['openai', 'vllm-omni'] as const satisfies readonly DialectName[];
@@ -13,6 +13,7 @@ const QUICK: readonly SpellingName[] = ['trimmed', 'nfc', 'size-with-asterisk', 
 /** Longer than an absence is waited for, with room for the pauses between looks. */
 const WATCHED_MS = 150_000;
 const LOOK_MS = 15_000;
+const ENDING_MS = 240_000;
 
 /** Has all that lists write otherwise: both forms of an accent, line feeds, blanks in a row and at its end. */
 const WORDS = 'A cafe\u0301 and a caf\u00E9  by the lake at dawn.\n\nSlow pan to the left, film grain. \n';
@@ -44,6 +45,8 @@ async function play(options: PlayOptions): Promise<Findings> {
       const open = jobs.filter(({ stage }) => stage !== 'finished').length;
       say(`${state.videos.length} creations for ${jobs.length} jobs, ${open} open`);
     }
+    // Who has no doubt left is only fetching files by now.
+    await allEnded(scene, ENDING_MS, IN_DOUBT);
     const evidence = await evidenceOf(scene);
     const findings = await judgeScene(scene, evidence, { runs: names.length * 2, inDoubt: IN_DOUBT });
     // What was not taken has to be offered again, and what the list spells exactly has to be found.
