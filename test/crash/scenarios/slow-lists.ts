@@ -32,11 +32,13 @@ async function play(options: PlayOptions): Promise<Findings> {
     await until(async () => (await provider.state()).videos.length >= jobs, SUBMITTED_MS);
     const { videos } = await provider.state();
     const lastEnd = Math.max(...videos.map(({ endsAt }) => endsAt));
+    let said = -1;
     await until(
       async () => {
-        const learned = await learnedEnds(scene);
-        say(`${learned.length} of ${jobs} ends learned`);
-        return learned.length >= jobs;
+        const { length } = await learnedEnds(scene);
+        if (length !== said) say(`${length} of ${jobs} ends learned`);
+        said = length;
+        return length >= jobs;
       },
       lastEnd + GOAL_MS - Date.now(),
     );
