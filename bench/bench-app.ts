@@ -20,9 +20,13 @@ export interface BenchApp {
 
 /**
  * The real app in this process on an embedded PostgreSQL of its own: limits raised, everything else at its default,
- * the log included.
+ * the log included. `postgres`: settings of PostgreSQL that the benchmark cannot do without.
  */
-export async function startBenchApp(dataDir: string, env: Record<string, string> = {}): Promise<BenchApp> {
+export async function startBenchApp(
+  dataDir: string,
+  env: Record<string, string> = {},
+  postgres: Record<string, string> = {},
+): Promise<BenchApp> {
   const config = loadConfig({
     API_KEY: KEY,
     DATA_DIR: dataDir,
@@ -33,7 +37,7 @@ export async function startBenchApp(dataDir: string, env: Record<string, string>
     ...env,
   });
   const log = createLogger(config);
-  const database = await startEmbedded({ dataDir, log });
+  const database = await startEmbedded({ dataDir, log, settings: postgres });
   await migrate(database.url, { dir: join(ROOT, 'migrations'), log });
   const app = await createApp({ config, databaseUrl: database.url, logger: log });
   const address = await app.start();

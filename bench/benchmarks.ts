@@ -35,6 +35,18 @@ const ALL = {
     about: 'usage reports over 1,000,000 jobs (quick: 100,000), every grouping and kind of time zone',
     load: () => import('./usage.ts'),
   },
+  notify: {
+    about: 'commits of 48 clients that change jobs, with the triggers that tell other processes and without',
+    load: () => import('./notify.ts'),
+  },
+  admission: {
+    about: 'who gets the one free place when 100,000 (quick: 10,000) of 500 people wait for it',
+    load: () => import('./admission.ts'),
+  },
+  'ledger-check': {
+    about: 'the proof of the books with 1,000 keys and 1,000,000 entries (quick: 100 and 20,000)',
+    load: () => import('./ledger-check.ts'),
+  },
   download: {
     about: 'memory of the server while it serves a 1 GB file, whole and in ranges, fast and slowly',
     load: () => import('./download.ts'),
@@ -59,6 +71,11 @@ const ALL = {
     about: 'from the end of a video at the upstream to its being seen, with 5,000 running (quick: 500)',
     isLong: true,
     load: () => import('./polling.ts'),
+  },
+  'slow-list': {
+    about: 'the same where each page of the list takes a second: when the last end is known',
+    isLong: true,
+    load: () => import('./slow-list.ts'),
   },
   'fresh-clone': {
     about: 'git clone, npm start, a first video downloaded',

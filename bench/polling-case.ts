@@ -13,6 +13,8 @@ export interface PollingCase {
   lists: boolean;
   /** Whether finished videos are fetched and stored meanwhile. */
   archives: boolean;
+  /** How long the upstream takes for a page of its list, in ms (at once). */
+  pageMs?: number;
 }
 
 export interface PollingResult {
@@ -56,6 +58,7 @@ export async function runCase(folder: string, options: PollingCase): Promise<Pol
   const upstream = await startUpstream({
     speed: SPREAD_SECONDS / options.spreadSeconds,
     lists: options.lists,
+    pageMs: options.pageMs ?? 0,
     cacheDir: join(folder, 'cache'),
   });
   const bench = await startBenchApp(join(folder, 'data'), await connectTo(upstream, folder, options));

@@ -8,6 +8,8 @@ export interface UpstreamOptions {
   speed: number;
   /** Whether the server has a complete list. */
   lists: boolean;
+  /** How long a page of the list takes, in ms. */
+  pageMs: number;
   cacheDir: string;
   port: number;
 }

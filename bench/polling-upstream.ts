@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../src/core/clock.ts';
 import { createMedia } from '../src/media/media.ts';
 import { renderClip } from '../src/providers/simulator/render.ts';
@@ -34,7 +35,10 @@ const server = await createSimulatorServer({
 const calls = { list: 0, single: 0 };
 server.addHook('onRequest', async (request) => {
   if (request.method !== 'GET') return;
-  if (request.routeOptions.url === '/v1/videos') calls.list += 1;
+  if (request.routeOptions.url === '/v1/videos') {
+    calls.list += 1;
+    await sleep(options.pageMs);
+  }
   if (request.routeOptions.url === '/v1/videos/:id') calls.single += 1;
 });
 // Servers without a list do not say when to ask again either.

@@ -11,6 +11,8 @@ import { fencing, type PausesResult } from '../test/crash/pauses.ts';
 import { holds, tableOfRun } from '../test/crash/report.ts';
 import { pausesHold, stepsHold, tableOfPauses, tableOfSteps } from '../test/crash/report-steps.ts';
 import { randomKills, type RunResult } from '../test/crash/run.ts';
+import { tableOfScenarios } from '../test/crash/scenarios/report-scenarios.ts';
+import { playScenario, scenarioHolds, type ScenarioResult } from '../test/crash/scenarios/scenario.ts';
 import { STEPS } from '../test/crash/steps.ts';
 
 const startedAt = Date.now();
@@ -29,6 +31,7 @@ async function main(options: CliOptions): Promise<boolean> {
   const steps: StepsResult[] = [];
   const pauses: PausesResult[] = [];
   const answers: LostAnswersResult[] = [];
+  const scenarios: ScenarioResult[] = [];
   const show = (text: string) => void (options.json || process.stdout.write(`\n${text}\n\n`));
 
   for (const mode of kills > 0 ? modes : []) {
@@ -56,13 +59,18 @@ async function main(options: CliOptions): Promise<boolean> {
     show(tableOfLostAnswers(result));
   }
 
+  for (const scenario of options.scenarios)
+    scenarios.push(await playScenario(scenario, { quick, keep, say: sayer(scenario.name) }));
+  if (scenarios.length > 0) show(tableOfScenarios(scenarios));
+
   const held =
     random.every(holds) &&
     steps.every(stepsHold) &&
     pauses.every(pausesHold) &&
-    answers.every(lostAnswersHold);
+    answers.every(lostAnswersHold) &&
+    scenarios.every(scenarioHolds);
   if (options.json)
-    process.stdout.write(`${JSON.stringify({ held, random, steps, pauses, answers }, null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ held, random, steps, pauses, answers, scenarios }, null, 2)}\n`);
   return held;
 }
 

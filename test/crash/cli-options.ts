@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { type FaultRates, parseFaultRates } from '../../src/providers/simulator/faults.ts';
 import { DEFAULT_FAULTS } from './ask.ts';
+import { SCENARIOS } from './scenarios/scenarios.ts';
+import type { Scenario } from './scenarios/scenario.ts';
 import type { Mode } from './slots.ts';
 
 export const HELP = `Kills, pauses and starves Sora Studio, and counts what it paid for and what it lost.
@@ -15,13 +17,18 @@ Usage: npm run crash-test -- [options]
   --steps        only the kills at each named step of a job's life
   --pauses       only the pauses (SIGSTOP) at exact steps
   --answers N    only the lost answers: N videos (1000 in a whole run) through the openai client
-  --quick        a few kills, a few steps, one pause; about two minutes
+  --scenarios    only the scenarios, all of them
+  --scenario S   only this one (may be repeated)
+  --quick        a few kills, a few steps, one pause, a few short scenarios; about six minutes
   --json         the results as JSON
   --keep         leave logs and data of each run in the temp folder
   --help         this text
 
-Without --steps, --pauses and --answers everything is run: random kills, steps, pauses, lost answers. It takes about an hour.
+Without --steps, --pauses, --answers and --scenarios everything is run: random kills, steps, pauses, lost answers, scenarios.
 The exit code is 0 when every promise held.
+
+Scenarios:
+${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join('\n')}
 `;
 
 export interface CliOptions {
@@ -36,6 +43,7 @@ export interface CliOptions {
   pauses: boolean;
   /** Videos to create while answers are lost; 0 leaves it out. */
   answers: number;
+  scenarios: readonly Scenario[];
   quick: boolean;
   json: boolean;
   keep: boolean;
@@ -61,6 +69,8 @@ export function parseCli(args: readonly string[]): CliOptions {
       steps: { type: 'boolean', default: false },
       pauses: { type: 'boolean', default: false },
       answers: { type: 'string' },
+      scenarios: { type: 'boolean', default: false },
+      scenario: { type: 'string', multiple: true, default: [] },
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -68,9 +78,12 @@ export function parseCli(args: readonly string[]): CliOptions {
   });
   const { quick, help, json, keep } = values;
   const answers = numberOf('answers', values.answers);
-  const everything = !values.steps && !values.pauses && answers === undefined;
+  const named = values.scenario.map(scenarioNamed);
+  const noScenario = !values.scenarios && named.length === 0;
+  const everything = !values.steps && !values.pauses && answers === undefined && noScenario;
   const usualKills = everything ? (quick ? 8 : 500) : 0;
   const kills = numberOf('kills', values.kills) ?? usualKills;
+  const usualScenarios = SCENARIOS.filter((scenario) => !quick || scenario.quick);
   const modes = MODES[values.mode ?? (quick ? 'one' : 'both')];
   if (!modes) throw new RangeError(`--mode must be one, several or both, not "${values.mode}"`);
   return {
@@ -86,6 +99,7 @@ export function parseCli(args: readonly string[]): CliOptions {
     steps: everything || values.steps,
     pauses: everything || values.pauses,
     answers: answers ?? (everything ? (quick ? 20 : 1000) : 0),
+    scenarios: named.length > 0 ? named : everything || values.scenarios ? usualScenarios : [],
   };
 }
 
@@ -93,4 +107,10 @@ function numberOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,9}$/.test(text)) throw new RangeError(`--${flag} must be a whole number, not "${text}"`);
   return Number(text);
+}
+
+function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((each) => each.name === name);
+  if (!scenario) throw new RangeError(`there is no scenario "${name}"`);
+  return scenario;
 }

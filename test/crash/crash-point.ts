@@ -26,4 +26,6 @@ export interface CrashSettings {
   fullDiskFile?: string;
   /** Where the process writes down the work it takes. */
   claimsFile?: string;
+  /** How far its wall clock is ahead of the machine's, in ms. */
+  clockMs?: number;
 }

@@ -6,6 +6,10 @@ import { PAUSES } from './pause-points.ts';
 import { fencing } from './pauses.ts';
 import { violations } from './report.ts';
 import { randomKills } from './run.ts';
+import { doubleDeletes } from './scenarios/double-deletes.ts';
+import { mixedFiles } from './scenarios/mixed-files.ts';
+import { tableOfScenarios } from './scenarios/report-scenarios.ts';
+import { playScenario, scenarioHolds } from './scenarios/scenario.ts';
 import { STEPS } from './steps.ts';
 
 /** A short run of `npm run crash-test`. Nothing here depends on how long anything takes. */
@@ -50,4 +54,9 @@ describe.concurrent('a product that is killed', { timeout: TIMEOUT_MS }, () => {
       expectNothingWrong(result.verdict);
     },
   );
+
+  it.for([doubleDeletes, mixedFiles])('keeps its promises through $name', async (scenario, { expect }) => {
+    const result = await playScenario(scenario, { quick: true, say });
+    expect(scenarioHolds(result), tableOfScenarios([result])).toBe(true);
+  });
 });

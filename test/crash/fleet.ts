@@ -60,7 +60,7 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
         ROLE: slot.role,
         ...(database ? { DATABASE_URL: database.url } : {}),
       },
-      hook: { claimsFile: slot.claimsFile, fullDiskFile, ...point },
+      hook: { claimsFile: slot.claimsFile, fullDiskFile, clockMs: slot.clockMs, ...point },
       logFile: join(dir, 'logs', `${slot.name}.log`),
     });
     slot.product = product;

@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, openSync, promises as fs, writeSync } from '
 import { syncBuiltinESMExports } from 'node:module';
 import { Client } from 'pg';
 import type { CrashPoint, CrashSettings } from './crash-point.ts';
+import { shiftClock } from './hook-clock.ts';
 import { fillDiskWhile } from './hook-disk.ts';
 
 /**
@@ -10,7 +11,8 @@ import { fillDiskWhile } from './hook-disk.ts';
  * (or stops) it right before or after one exact step. The product's own code knows nothing of it.
  */
 const settings = JSON.parse(process.env['CRASH_TEST'] ?? '{}') as Partial<CrashSettings>;
-const { point, firedFile, claimsFile, fullDiskFile } = settings;
+const { point, firedFile, claimsFile, fullDiskFile, clockMs } = settings;
+if (clockMs !== undefined && clockMs !== 0) shiftClock(clockMs);
 if (fullDiskFile) fillDiskWhile(fullDiskFile);
 let seen = 0;
 

@@ -2,7 +2,7 @@ import { LEDGER_RULES } from '../../src/usage/ledger-check.repository.ts';
 import type { Window } from './database.ts';
 
 const CONTRADICTIONS = `
-  select 'two live attempts: ' || job_id as problem from attempts where state <> 'rejected'
+  select 'two live attempts: ' || job_id as problem from attempts where state not in ('rejected', 'orphaned')
     group by job_id having count(*) > 1
   union all select 'two attempts own one operation: ' || operation::text from attempts where operation is not null
     group by connection, operation having count(*) > 1

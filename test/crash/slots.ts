@@ -10,6 +10,8 @@ export interface Slot {
   product: Product | undefined;
   url: string | undefined;
   claimsFile: string;
+  /** How far its wall clock is ahead, in ms. */
+  clockMs: number;
 }
 
 export interface SlotOptions {
@@ -18,16 +20,19 @@ export interface SlotOptions {
   dir: string;
   apis?: number;
   workers?: number;
+  /** How far the clocks of processes are ahead, by the name of the slot, in ms. */
+  clocks?: Readonly<Record<string, number>> | undefined;
 }
 
 /** The places of a fleet: one for everything, or several with a role each. */
-export function slotsOf({ mode, dir, apis = 2, workers = 3 }: SlotOptions): Slot[] {
+export function slotsOf({ mode, dir, apis = 2, workers = 3, clocks = {} }: SlotOptions): Slot[] {
   const slot = (name: string, role: Slot['role']): Slot => ({
     name,
     role,
     product: undefined,
     url: undefined,
     claimsFile: join(dir, 'logs', `${name}.claims`),
+    clockMs: clocks[name] ?? 0,
   });
   if (mode === 'one') return [slot('all', 'all')];
   return [
