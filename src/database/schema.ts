@@ -103,6 +103,13 @@ export interface ConnectionsTable {
   refilled_at: Date;
 }
 
+/** When a person's last video was admitted to a connection. */
+export interface TurnsTable {
+  connection: string;
+  person_id: string;
+  taken_at: Date;
+}
+
 export interface EventsTable {
   id: Generated<number>;
   owner_id: string;
@@ -171,6 +178,7 @@ export interface DB {
   events: EventsTable;
   polls: PollsTable;
   connections: ConnectionsTable;
+  turns: TurnsTable;
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;
