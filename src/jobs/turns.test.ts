@@ -1,25 +1,32 @@
-import fc from 'fast-check';
+import {
+  type Arbitrary,
+  array,
+  assert,
+  constantFrom,
+  dictionary,
+  integer,
+  property,
+  record,
+} from 'fast-check';
 import { expect, test } from 'vitest';
 import { chooseTurns, type Lane } from './turns.ts';
 import { limitsOf, type ModelJob, type ModelState, modelTurns } from './turns-model.ts';
 
 const PEOPLE = ['ann', 'ben', 'cem'];
-const few = fc.constantFrom(0, 1, 2);
-const jobs = fc
-  .array(
-    fc.record({
-      person: fc.constantFrom(...PEOPLE),
-      owner: fc.constantFrom('studio', 'alone'),
-      key: fc.constantFrom('one', 'two', null),
-      priority: fc.constantFrom(-1, 0, 1),
-      createdAt: fc.integer({ min: 0, max: 5 }),
-    }),
-    { maxLength: 25 },
-  )
-  .map((all) => all.map((job, index): ModelJob => ({ id: `job_${String(index).padStart(2, '0')}`, ...job })));
+const few = constantFrom(0, 1, 2);
+const jobs = array(
+  record({
+    person: constantFrom(...PEOPLE),
+    owner: constantFrom('studio', 'alone'),
+    key: constantFrom('one', 'two', null),
+    priority: constantFrom(-1, 0, 1),
+    createdAt: integer({ min: 0, max: 5 }),
+  }),
+  { maxLength: 25 },
+).map((all) => all.map((job, index): ModelJob => ({ id: `job_${String(index).padStart(2, '0')}`, ...job })));
 const counts = (names: readonly string[]) =>
-  fc.dictionary(fc.constantFrom(...names), few).map((of) => new Map(Object.entries(of)));
-const state: fc.Arbitrary<ModelState> = fc.record({
+  dictionary(constantFrom(...names), few).map((of) => new Map(Object.entries(of)));
+const state: Arbitrary<ModelState> = record({
   inWork: counts(PEOPLE),
   servedAt: counts(PEOPLE),
   room: counts(['key/one', 'key/two', 'team/studio', 'team/alone', 'user/ann', 'user/ben']),
@@ -47,8 +54,8 @@ function lanesOf(all: readonly ModelJob[], { inWork, servedAt, room }: ModelStat
 }
 
 test('turns are as the rule says, however little of each queue is seen', () => {
-  fc.assert(
-    fc.property(jobs, state, fc.integer({ min: 1, max: 12 }), (all, now, count) => {
+  assert(
+    property(jobs, state, integer({ min: 1, max: 12 }), (all, now, count) => {
       const expected = modelTurns(all, count, now);
       for (let depth = 1; depth <= count; depth += 1) {
         const chosen = chooseTurns(lanesOf(all, now, depth), count, now.room);
@@ -60,8 +67,8 @@ test('turns are as the rule says, however little of each queue is seen', () => {
 });
 
 test("a priority changes nothing about any other person's turns", () => {
-  fc.assert(
-    fc.property(jobs, counts(PEOPLE), fc.integer({ min: 1, max: 12 }), (all, inWork, count) => {
+  assert(
+    property(jobs, counts(PEOPLE), integer({ min: 1, max: 12 }), (all, inWork, count) => {
       // Each was served at another time, so that no two are in turn together and age decides nothing between them.
       const servedAt = new Map(PEOPLE.map((person, index) => [person, index]));
       const turns = (list: readonly ModelJob[]) =>
