@@ -5,6 +5,7 @@ import { offerFirstAdmin } from './accounts/first-admin.ts';
 import { resolveAuthSecret } from './api-key.ts';
 import { errorText } from './core/errors.ts';
 import { createListener } from './database/notify.ts';
+import { startOutbox } from './database/outbox.ts';
 import { createGetLineage } from './derivations/lineage.ts';
 import { type AppOptions, layFoundation } from './foundation.ts';
 import type { Server } from './http/server.ts';
@@ -98,6 +99,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   await listener.ready();
   cache.reset(true);
+  const outbox = startOutbox({ db, log });
+  lifecycle.onStop('outbox', () => outbox.stop());
+  services.onChanges(() => outbox.wake());
 
   const ledgerWatch = createLedgerWatch({ db, clock, log });
   const metrics = createMetrics({

@@ -28,12 +28,14 @@ export async function createServices(
   const queue = createQueue({ url, log, clock, ...(bossClock ? { bossClock } : {}) });
   lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
   const cache = createJobCache();
+  let tellOthers = () => {};
   const write = createWriter({
     db,
     queue,
     clock,
     onCommit(jobs) {
       for (const { id, stage } of jobs) changed(id, stage);
+      tellOthers();
     },
   });
   const runTimes = createRunTimesBook(
@@ -75,6 +77,8 @@ export async function createServices(
     engine,
     cache,
     changed,
+    /** Calls back after each commit that changed jobs, when the other processes are to hear of it. */
+    onChanges: (callback: () => void) => void (tellOthers = callback),
     create,
     draftJob,
     prices,

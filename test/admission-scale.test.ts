@@ -140,6 +140,11 @@ test('two processes that admit from a thousand pending jobs at once never exceed
   expect(await mostUpstream(one.db)).toBe(5);
 }, 60_000);
 
+/** The SQL of what `Client.query` was given. */
+function textOf(query: unknown): string {
+  return typeof query === 'string' ? query : String((query as { text?: unknown }).text);
+}
+
 /** Changes when any pending row is written, were it with the same values. */
 async function versionsOfPending(db: Database): Promise<{ rows: number; versions: string }> {
   const { rows } = await sql<{ rows: number; versions: string }>`
@@ -158,10 +163,13 @@ test('ten thousand jobs behind a full connection wait quietly: no row is written
 
   const statements = vi.spyOn(Client.prototype, 'query');
   onTestFinished(() => statements.mockRestore());
+  // The sweep of changes to send on goes by wall time and is no part of a look.
+  const counted = () =>
+    statements.mock.calls.filter(([query]: unknown[]) => !textOf(query).includes('job_changes')).length;
   for (let round = 1; round <= 5; round += 1) {
     await app.clock.advance(1000);
     expect(await app.app.engine.step('admission')).toBe(0);
-    expect(statements.mock.calls.length).toBeLessThanOrEqual(5 * round);
+    expect(counted()).toBeLessThanOrEqual(5 * round);
   }
   expect(statements).toHaveBeenCalled();
   statements.mockRestore();

@@ -103,28 +103,97 @@ test.each(['', 'x'.repeat(256), 'with space', 'ü'])('the key %j is refused', as
   expect(await countJobs(app)).toBe(0);
 });
 
-test("an official client's retry without a key finds its first request; deliberate repetitions do not", async () => {
+const TWICE = { prompt: 'twice' };
+
+/** Sends the same request as the official client does, and says which video it was answered with. */
+async function send(app: TestApp, retryCount: number): Promise<{ id: string; isReplayed: boolean }> {
+  const headers = { 'x-stainless-retry-count': String(retryCount) };
+  const answer = await create(app, '/v1/videos', TWICE, headers);
+  const { id } = answer.json<{ id: string }>();
+  return { id, isReplayed: answer.headers['idempotent-replayed'] === 'true' };
+}
+
+test("an official client's retry without a key finds its first request, and is told so", async () => {
   const app = await createTestApp();
-  const body = { prompt: 'twice' };
-  const first = (await create(app, '/v1/videos', body)).json() as { id: string };
-  const retry = await create(app, '/v1/videos', body, { 'x-stainless-retry-count': '1' });
-  expect(retry.json()).toMatchObject({ id: first.id });
-  await create(app, '/v1/videos', body);
-  expect(await countJobs(app)).toBe(2);
-  await app.clock.advance(10 * 60_000);
-  await create(app, '/v1/videos', body, { 'x-stainless-retry-count': '1' });
-  expect(await countJobs(app)).toBe(3);
+  const first = await send(app, 0);
+  expect(first.isReplayed).toBe(false);
+  await app.clock.advance(9000);
+  expect(await send(app, 1)).toEqual({ id: first.id, isReplayed: true });
+  // Each answer may be the one that was lost: the time of the next retry counts from the last of them.
+  for (const retryCount of [2, 3, 4]) {
+    await app.clock.advance(9000);
+    expect(await send(app, retryCount)).toEqual({ id: first.id, isReplayed: true });
+  }
+  expect(await countJobs(app)).toBe(1);
 });
 
-test('retries whose first request never came through make one job together', async () => {
+test('a deliberate repetition is a second video, and so is one whose first try was lost long after the first answer', async () => {
   const app = await createTestApp();
-  const answers = await Promise.all(
-    ['1', '2', '2', '1'].map((count) =>
-      create(app, '/v1/videos', { prompt: 'x' }, { 'x-stainless-retry-count': count }),
-    ),
-  );
-  expect(new Set(answers.map((answer) => (answer.json() as { id: string }).id)).size).toBe(1);
+  const ids = [(await send(app, 0)).id, (await send(app, 0)).id];
+  await app.clock.advance(30_000);
+  ids.push((await send(app, 1)).id);
+  expect(new Set(ids).size).toBe(3);
+});
+
+test('two equal videos whose answers were both lost are two for their retries too', async () => {
+  const app = await createTestApp();
+  const first = (await send(app, 0)).id;
+  await app.clock.advance(2000);
+  const second = (await send(app, 0)).id;
+  for (const retryCount of [1, 2]) {
+    expect((await send(app, retryCount)).id).toBe(first);
+    await app.clock.advance(2000);
+    expect((await send(app, retryCount)).id).toBe(second);
+  }
+  expect(await countJobs(app)).toBe(2);
+  // Both have had their second retry: a third one of that number belongs to a request that never came through.
+  expect((await send(app, 2)).isReplayed).toBe(false);
+});
+
+test('a video that its owner has put away was heard of: no retry is answered with it', async () => {
+  const app = await createTestApp();
+  const { id } = await send(app, 0);
+  await app.db
+    .updateTable('jobs')
+    .set({
+      stage: 'finished',
+      status: 'cancelled',
+      cancel_outcome: 'not_started',
+      finished_at: new Date(app.clock.now()),
+    })
+    .execute();
+  await app.db
+    .updateTable('jobs')
+    .set({ deleted_at: new Date(app.clock.now()) })
+    .execute();
+  expect((await send(app, 1)).id).not.toBe(id);
+});
+
+test('retries that overtake each other, whose first request never came through, make one job together', async () => {
+  const app = await createTestApp();
+  const answers = await Promise.all([1, 2, 3, 4].map((retryCount) => send(app, retryCount)));
+  expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
   expect(await countJobs(app)).toBe(1);
+});
+
+test('the credential is no part of a request: a rotated key finds what the former key made', async () => {
+  const app = await createTestApp();
+  const made = await app.admin.request('POST', '/api/v1/keys', { name: 'rotated' });
+  const { key } = made.json<{ data: { key: string } }>().data;
+  for (const headers of [{ 'idempotency-key': 'k' }, { 'x-stainless-retry-count': '1' }]) {
+    const first = await create(app, '/v1/videos', TWICE, { ...headers, 'x-stainless-retry-count': '0' });
+    const again = await create(app, '/v1/videos', TWICE, { ...headers, authorization: `Bearer ${key}` });
+    expect(again.json()).toMatchObject({ id: first.json<{ id: string }>().id });
+    expect(again.headers['idempotent-replayed']).toBe('true');
+  }
+  const stranger = await app.user();
+  const theirs = await stranger.inject({
+    method: 'POST',
+    url: '/v1/videos',
+    payload: TWICE,
+    headers: { 'x-stainless-retry-count': '1' },
+  });
+  expect(theirs.headers['idempotent-replayed']).toBeUndefined();
 });
 
 test('creates through the real openai client, every other answer dropped: one job each', async () => {

@@ -140,7 +140,7 @@ export async function registerBatchRoutes(server: Server, options: BatchRoutesOp
     },
     async (request, reply) => {
       const caller = callerOf(request);
-      const retry = readClientRetry(request, caller.credentialId);
+      const retry = readClientRetry(request, caller);
       const created = await batches.retry(caller, request.params.batchId, retry);
       void reply.code(201).header('location', `/api/v1/batches/${created.id}`);
       return sendCreated(reply, created);

@@ -76,7 +76,7 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
         caller,
         batch,
         check,
-        readClientRetry(request, caller.credentialId),
+        readClientRetry(request, caller),
       );
       void reply.code(201).header('location', `/api/v1/batches/${created.id}`);
       return sendCreated(reply, created);

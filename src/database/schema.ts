@@ -111,6 +111,12 @@ export interface IdempotencyKeysTable {
   created_at: Date;
 }
 
+export interface ClientRetriesTable {
+  job_id: string;
+  retry_counts: number[];
+  answered_at: Date;
+}
+
 export interface PollsTable {
   job_id: string;
   connection: string;
@@ -155,6 +161,13 @@ export interface ConnectionsTable {
   refilled_at: Date;
 }
 
+/** When a person's last video was admitted to a connection. */
+export interface TurnsTable {
+  connection: string;
+  person_id: string;
+  taken_at: Date;
+}
+
 export interface EventsTable {
   id: Generated<number>;
   owner_id: string;
@@ -163,6 +176,8 @@ export interface EventsTable {
   type: string;
   data: ColumnType<JsonObject, string, never>;
   created_at: Date;
+  /** The transaction that wrote it; 0 for those of before there was this column. */
+  xact: ColumnType<string, never, never>;
 }
 
 export interface BatchesTable {
@@ -222,11 +237,13 @@ export interface DB {
   calls: CallsTable;
   former_operations: FormerOperationsTable;
   idempotency_keys: IdempotencyKeysTable;
+  client_retries: ClientRetriesTable;
   events: EventsTable;
   polls: PollsTable;
   troubles: TroublesTable;
   walks: WalksTable;
   connections: ConnectionsTable;
+  turns: TurnsTable;
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;

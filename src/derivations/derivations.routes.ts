@@ -48,7 +48,7 @@ export function registerDerivationRoutes(server: Server, options: DerivationRout
   const onRequest = async (request: FastifyRequest, reply: FastifyReply) =>
     createLimit(callerOf(request), request, reply);
   const originOf = (request: FastifyRequest) => ({
-    retry: readClientRetry(request, callerOf(request).credentialId),
+    retry: readClientRetry(request, callerOf(request)),
     render: (job: Job) => JSON.stringify({ success: true, data: viewJob(job) }),
   });
 

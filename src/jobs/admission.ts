@@ -1,6 +1,6 @@
 import { newId } from '../core/ids.ts';
 import { insertAttempts } from './attempts.repository.ts';
-import { chooseNext, connectionsWaiting, countRunning } from './admission.repository.ts';
+import { chooseNext, connectionsWaiting, countRunning, saveTurns } from './admission.repository.ts';
 import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { moveJob } from './moves.repository.ts';
 import { allowance, firstPace } from './pace.ts';
@@ -33,6 +33,7 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
     if (free === 0) return 0;
     const chosen = await chooseNext(write, connectionName, Math.min(free, BATCH), { isLimited });
     const attempts = [];
+    const served = [];
     for (const job of chosen) {
       const changes = {
         started_at: write.now,
@@ -42,6 +43,7 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
       };
       const admitted = await moveJob(write, job.id, 'admit', changes, { attempt: job.tries + 1 });
       if (!admitted) continue;
+      served.push(job);
       attempts.push({
         id: newId('att'),
         jobId: job.id,
@@ -50,6 +52,7 @@ async function admitTo(parts: EngineParts, connectionName: string): Promise<numb
         plan: job.plan,
       });
     }
+    await saveTurns(write, connectionName, served);
     await insertAttempts(write.tx, attempts, write.now);
     await write.queue.send(
       write.tx,

@@ -28,24 +28,61 @@ export async function lockFingerprint(tx: Transaction<DB>, fingerprint: string):
   await sql`select pg_advisory_xact_lock(hashtextextended('create:' || ${fingerprint}, 0))`.execute(tx);
 }
 
-/** The latest job of this very request since a time. A session may have moved to another team since: then it is none. */
-export async function findByFingerprint(
-  db: Kysely<DB> | Transaction<DB>,
-  ownerId: string,
-  fingerprint: string,
-  since: Date,
+/** What looks for the job of a request that was sent before. */
+export interface Repetition {
+  ownerId: string;
+  fingerprint: string;
+  /** Which retry it is, from 1. */
+  retryCount: number;
+  /** An answer that ended before cannot be the one that was lost. */
+  since: Date;
+}
+
+/**
+ * The job that a retry without a key repeats: made by the same request, answered lately, and not yet the answer to a retry
+ * of this number: one may overtake another, but none comes twice. Of several, the one that has answered the most, then the
+ * oldest. What its owner has put away was heard of, so that its answer was not lost. Needs `lockFingerprint`.
+ */
+export async function findRepeated(
+  tx: Transaction<DB>,
+  { ownerId, fingerprint, retryCount, since }: Repetition,
 ): Promise<Job | undefined> {
-  return db
+  return tx
     .selectFrom('jobs')
-    .selectAll()
+    .leftJoin('client_retries', 'client_retries.job_id', 'jobs.id')
+    .selectAll('jobs')
     .where('fingerprint', '=', fingerprint)
     .where('owner_id', '=', ownerId)
-    .where('created_at', '>=', since)
-    .orderBy('created_at', 'desc')
+    .where('deleted_at', 'is', null)
+    .where((eb) => eb(eb.fn.coalesce('answered_at', 'created_at'), '>=', since))
+    .where(sql<boolean>`${retryCount} <> all(coalesce(retry_counts, '{}'))`)
+    .orderBy(sql`cardinality(coalesce(retry_counts, '{}'))`, 'desc')
+    .orderBy('created_at')
+    .orderBy('id')
     .executeTakeFirst();
 }
 
-/** Forgets keys that have had their day. */
+/** Writes down that a job answers a try of its request, and when. */
+export async function saveRetry(
+  tx: Transaction<DB>,
+  jobId: string,
+  retryCount: number,
+  answeredAt: Date,
+): Promise<void> {
+  await tx
+    .insertInto('client_retries')
+    .values({ job_id: jobId, retry_counts: [retryCount], answered_at: answeredAt })
+    .onConflict((conflict) =>
+      conflict.column('job_id').doUpdateSet({
+        retry_counts: sql`client_retries.retry_counts || excluded.retry_counts`,
+        answered_at: answeredAt,
+      }),
+    )
+    .execute();
+}
+
+/** Forgets keys and retries that have had their day. */
 export async function deleteOldAnswers(db: Kysely<DB>, before: Date): Promise<void> {
   await db.deleteFrom('idempotency_keys').where('created_at', '<', before).execute();
+  await db.deleteFrom('client_retries').where('answered_at', '<', before).execute();
 }

@@ -8,10 +8,11 @@ import type { DB } from '../database/schema.ts';
 import { denialsIn } from '../usage/meters.repository.ts';
 import { quotaError } from '../usage/quota.ts';
 import type { ClientRetry } from './client-retry.ts';
-import { findAnswer, findByFingerprint, lockFingerprint } from './client-retry.repository.ts';
+import { findAnswer } from './client-retry.repository.ts';
 import type { EngineParts } from './engine.ts';
 import type { Job } from './job.ts';
 import { type Insertion, insertJobs, type KeyClaim } from './insert-jobs.repository.ts';
+import { findFormer, noteTry } from './repeated-create.ts';
 
 /** What a client is told: `id` is what `Location` names, `body` is sent as it is. */
 type Answer = Pick<Draft, 'id' | 'body'>;
@@ -46,8 +47,8 @@ export interface Created {
 const ROLLED_BACK = /^(2[23]|40)/;
 /** How long a key stands for its first answer. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60_000;
-/** A retry without a key is taken for one of a request that came at most this long before. */
-const RETRY_WINDOW_MS = 5 * 60_000;
+/** A first try whose answer ends later than this after its job's creation has that written down. */
+const SLOW_DRAFT_MS = 1000;
 const QUARTER_MS = 15 * 60_000;
 /** How many creating requests share one statement: enough to share its cost, few enough not to wait for it. */
 const MOST_TOGETHER = 50;
@@ -67,7 +68,7 @@ export function createCreate(
 ): Create {
   const { db, clock, quotaZone } = parts;
   /** Requests being worked on here: a retry that overtakes its predecessor waits for it. */
-  const underway = new Map<string, Promise<Created>>();
+  const underway = new Map<string, Set<Promise<Created>>>();
 
   // Those of one key are counted in one row, which they would otherwise wait for one by one, each as long as the disk takes.
   const insertTogether = gather<Insertion, boolean>({
@@ -104,7 +105,9 @@ export function createCreate(
   ): Promise<Created> {
     const expiredBefore = new Date(clock.now() - KEY_LIFETIME_MS);
     const claim = { key, fingerprint: retry.fingerprint, response: draft.body, expiredBefore };
-    if (await insert(draft, claim)) return first(draft);
+    // Its retries bring the key: it is no answer to those that bring none.
+    const jobs = draft.jobs.map((job) => ({ ...job, fingerprint: null }));
+    if (await insert({ ...draft, jobs }, claim)) return first(draft);
     const replayed = await replay(ownerId, key, retry);
     if (!replayed) throw new Error('a key was taken, and nobody has it');
     return replayed;
@@ -124,23 +127,30 @@ export function createCreate(
   async function createRetried(
     draft: Draft,
     ownerId: string,
-    fingerprint: string,
+    retry: ClientRetry,
     again: NonNullable<CreateRequest['again']>,
   ): Promise<Created> {
     const created = await db.transaction().execute(async (tx) => {
-      await lockFingerprint(tx, fingerprint);
-      const former = await findByFingerprint(tx, ownerId, fingerprint, retriesSince());
+      const former = await findFormer(tx, ownerId, retry, clock.now());
       if (former) return { ...(await again(former, tx)), replayed: true };
       await draft.before?.(tx);
       await insertJobs(tx, [{ jobs: draft.jobs }], quotaZone);
+      await noteTry(tx, draft.jobs, retry, clock.now());
       return { id: draft.id, body: draft.body, replayed: false };
     });
     if (!created.replayed) parts.onCreated();
     return created;
   }
 
-  function retriesSince(): Date {
-    return new Date(clock.now() - RETRY_WINDOW_MS);
+  /** Where pictures were fetched first, the answer ends long after the time that the job bears. */
+  function noting(draft: Draft, retry: ClientRetry): Draft {
+    return {
+      ...draft,
+      async before(tx) {
+        await draft.before?.(tx);
+        await noteTry(tx, draft.jobs, retry, clock.now());
+      },
+    };
   }
 
   function first({ id, body }: Draft): Created {
@@ -154,27 +164,34 @@ export function createCreate(
     // Before anything else: a first answer stands, even if its model has gone since then.
     const kept = key === undefined ? undefined : await replay(caller.ownerId, key, retry);
     if (kept) return kept;
-    if (key === undefined && retry.isRetry && again) {
-      // For the same reason; it is looked up once more under the lock.
-      const former = await findByFingerprint(db, caller.ownerId, retry.fingerprint, retriesSince());
-      if (former) return { ...(await again(former, db)), replayed: true };
+    const { ownerId } = caller;
+    const repeated = key === undefined && retry.retryCount > 0 ? again : undefined;
+    if (repeated) {
+      // For the same reason; it is looked up once more when there is a draft.
+      const former = await db.transaction().execute((tx) => findFormer(tx, ownerId, retry, clock.now()));
+      if (former) return { ...(await repeated(former, db)), replayed: true };
     }
+    const startedAt = clock.now();
     const draft = await request.draft();
-    if (key !== undefined) return createWithKey(draft, caller.ownerId, key, retry);
-    if (retry.isRetry && again) return createRetried(draft, caller.ownerId, retry.fingerprint, again);
-    if (!(await insert(draft))) throw new Error('what has no key was not inserted');
+    if (key !== undefined) return createWithKey(draft, ownerId, key, retry);
+    if (repeated) return createRetried(draft, ownerId, retry, repeated);
+    const isSlow = clock.now() - startedAt > SLOW_DRAFT_MS;
+    if (!(await insert(isSlow ? noting(draft, retry) : draft)))
+      throw new Error('what has no key was not inserted');
     return first(draft);
   }
 
   return async (caller, request) => {
-    const { fingerprint, isRetry } = request.retry;
-    if (isRetry) await underway.get(fingerprint)?.catch(() => {});
+    const { fingerprint, retryCount } = request.retry;
+    if (retryCount > 0) await Promise.allSettled(underway.get(fingerprint) ?? []);
     const creating = createNow(caller, request).catch(inOurWords);
-    underway.set(fingerprint, creating);
+    const alike = underway.get(fingerprint) ?? new Set();
+    underway.set(fingerprint, alike.add(creating));
     try {
       return await creating;
     } finally {
-      if (underway.get(fingerprint) === creating) underway.delete(fingerprint);
+      alike.delete(creating);
+      if (alike.size === 0) underway.delete(fingerprint);
     }
   };
 }

@@ -49,7 +49,7 @@ export function registerJobRoutes(server: Server, { jobs, createLimit }: JobRout
         aspectRatio: aspectRatio ?? snake,
         reference: readReference({ inputReference, referenceFit: rest.referenceFit }, request.reference),
       };
-      const origin = { retry: readClientRetry(request, caller.credentialId), render: nativeBody };
+      const origin = { retry: readClientRetry(request, caller), render: nativeBody };
       const created = await jobs.create(caller, wish, origin);
       void reply.code(201).header('location', `/api/v1/videos/${created.id}`);
       return sendCreated(reply, created);

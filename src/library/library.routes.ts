@@ -77,7 +77,7 @@ export function registerLibraryRoutes(
       const wish = { action, selection, tags, collectionId, dryRun };
       return sendCreated(
         reply,
-        await runBulk(parts, caller, wish, readClientRetry(request, caller.credentialId)),
+        await runBulk(parts, caller, wish, readClientRetry(request, caller)),
       );
     },
   );

@@ -108,7 +108,7 @@ export function registerOperationRoutes(server: Server, options: OperationRoutes
     wish: DeriveWish,
   ) {
     const caller = callerOf(request);
-    const origin = { retry: readClientRetry(request, caller.credentialId), render: videoBody };
+    const origin = { retry: readClientRetry(request, caller), render: videoBody };
     const created = await options.derivations.derive(caller, videoId, kind, wish, origin);
     void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
     return sendCreated(reply, created);

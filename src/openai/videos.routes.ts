@@ -59,7 +59,7 @@ export function registerVideoRoutes(server: Server, options: VideoRoutesOptions)
     async (request, reply) => {
       const caller = callerOf(request);
       const wish = withDefaults(readCreate(request.body, request.reference), catalog);
-      const origin = { retry: readClientRetry(request, caller.credentialId), render: videoBody };
+      const origin = { retry: readClientRetry(request, caller), render: videoBody };
       const created = await jobs.create(caller, wish, origin);
       void reply.header('openai-poll-after-ms', POLL_AFTER.usual);
       return sendCreated(reply, created);

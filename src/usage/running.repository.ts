@@ -9,50 +9,64 @@ export async function lockRunningQuotas(tx: Transaction<DB>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${ADMISSION_LOCK}, 0))`.execute(tx);
 }
 
-/** By what videos are counted together, for rows of `jobs` and `pending`. */
-const SUBJECTS = {
-  key: sql`key_family(api_key_id)`,
-  team: sql`owner_id`,
-  user: sql`user_id`,
-};
-
-/** Those of `from` who are within their limit, counted in the order of their turn behind what is in work already. */
-function within(
-  from: string,
-  subject: RawBuilder<unknown>,
-  limits: RawBuilder<unknown>,
-): RawBuilder<unknown> {
-  return sql`
-    select id, owner_id, user_id, api_key_id, priority, created_at
-    from (
-      select *, ${subject} as subject,
-        row_number() over (partition by ${subject} order by priority desc, created_at, id) as place
-      from ${sql.table(from)}
-    ) as placed
-    left join (${limits}) as limits (subject, hard) using (subject)
-    left join (
-      select ${subject} as subject, count(*) as count from jobs where status = 'processing' group by 1
-    ) as busy using (subject)
-    where limits.hard is null or place + coalesce(busy.count, 0) <= limits.hard`;
+/** In whose name something waits. */
+export interface Asker {
+  person: string;
+  ownerId: string;
+  keyId: string | null;
 }
 
-function limitsOf(scope: 'key' | 'team'): RawBuilder<unknown> {
-  return sql`select subject_id, hard from quotas where metric = 'running' and scope = ${sql.lit(scope)}`;
+/** A limit on videos in work that an asker counts against. */
+export interface RunningLimit {
+  /** The asker's place in the list that was asked for. */
+  place: number;
+  /** The same for all whom it spans. */
+  name: string;
+  /** How many more may be in work; below zero when a limit was lowered. */
+  room: number;
 }
-
-/** A person's own quota, else that of their role. */
-const LIMITS_OF_USERS = sql`
-  select users.id, case when own.metric is null then of_role.hard else own.hard end
-  from users
-  left join quotas as own on own.metric = 'running' and own.scope = 'user' and own.subject_id = users.id
-  left join quotas as of_role on of_role.metric = 'running' and of_role.scope = 'role' and of_role.subject_id = users.role
-  where users.id in (select user_id from pending)`;
 
 /**
- * SQL: CTEs up to `admissible`, those of a CTE `pending` that may go to work without anybody's having more videos in work
- * than their quota says. Needs `lockRunningQuotas`. What one limit holds back takes no place within the next one.
+ * The limits on videos in work, over all connections, that each asker counts against: their key's (with those it was rotated
+ * from), their team's, and their own, else that of their role. `inWork` is the SQL condition on `jobs` of what counts as in
+ * work. Needs `lockRunningQuotas`.
  */
-export const WITHIN_RUNNING_QUOTAS = sql`
-  within_keys as (${within('pending', SUBJECTS.key, limitsOf('key'))}),
-  within_teams as (${within('within_keys', SUBJECTS.team, limitsOf('team'))}),
-  admissible as (${within('within_teams', SUBJECTS.user, LIMITS_OF_USERS)})`;
+export async function findRunningLimits(
+  tx: Transaction<DB>,
+  askers: readonly Asker[],
+  inWork: RawBuilder<boolean>,
+): Promise<RunningLimit[]> {
+  const { rows } = await sql<RunningLimit>`
+    with asker as (
+      select place::int - 1 as place, person, owner_id, key_family(key_id) as family
+      from unnest(
+        ${askers.map(({ person }) => person)}::text[],
+        ${askers.map(({ ownerId }) => ownerId)}::text[],
+        ${askers.map(({ keyId }) => keyId)}::text[]
+      ) with ordinality as asker (person, owner_id, key_id, place)
+    ), limits as (
+      select place, scope, subject_id, hard from asker
+      join quotas on metric = 'running' and scope = 'key' and subject_id = family
+      union all
+      select place, scope, subject_id, hard from asker
+      join quotas on metric = 'running' and scope = 'team' and subject_id = owner_id
+      union all
+      select place, 'user', users.id, case when own.metric is null then of_role.hard else own.hard end
+      from asker join users on users.id = person
+      left join quotas as own on own.metric = 'running' and own.scope = 'user' and own.subject_id = users.id
+      left join quotas as of_role
+        on of_role.metric = 'running' and of_role.scope = 'role' and of_role.subject_id = users.role
+    ), working as (
+      select user_id, owner_id, api_key_id, count(*) as count from jobs where ${inWork} group by 1, 2, 3
+    ), busy as (
+      select scope, subject_id, sum(count) as count
+      from working cross join lateral (
+        values ('key', key_family(api_key_id)), ('team', owner_id), ('user', user_id)
+      ) as subject (scope, subject_id)
+      group by scope, subject_id
+    )
+    select place, scope || '/' || subject_id as name, (hard - coalesce(count, 0))::int as room
+    from limits left join busy using (scope, subject_id)
+    where hard is not null`.execute(tx);
+  return rows;
+}

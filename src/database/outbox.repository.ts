@@ -1,0 +1,24 @@
+import { sql } from 'kysely';
+import type { Db } from './open.ts';
+
+/** Most changes sent on in one commit. */
+export const MOST_SENT = 500;
+
+/**
+ * Sends on what changes of jobs have left in `job_changes`, as notifications on the channel `jobs`, oldest first. Lines and
+ * notifications go in one commit: a process that dies on the way leaves them to the next. Lines that another process is
+ * sending are left to it. Returns how many were sent.
+ */
+export async function sendChanges(db: Db): Promise<number> {
+  const { rows } = await sql<{ sent: number }>`
+    with taken as (
+      delete from job_changes where id = any(array(
+        select id from job_changes order by id limit ${MOST_SENT} for update skip locked
+      ))
+      returning id, job_id, stage
+    ), told as (
+      select pg_notify('jobs', job_id || ' ' || stage) from (select * from taken order by id) as line
+    )
+    select count(*)::int as sent from told`.execute(db);
+  return rows[0]?.sent ?? 0;
+}
