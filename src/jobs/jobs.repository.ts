@@ -11,30 +11,6 @@ export async function findJob(db: Kysely<DB> | Transaction<DB>, id: string): Pro
   return db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Removes a finished job with its attempts; its events stay. */
-export async function deleteJob(write: Write, id: string): Promise<Job | undefined> {
-  const job = await write.tx
-    .deleteFrom('jobs')
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .returningAll()
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
-  return job;
-}
-
-/** Hides a finished job from its owner, out of the trash too; it is removed once nothing waits for it any more. */
-export async function hideJob(write: Write, id: string): Promise<void> {
-  const job = await write.tx
-    .updateTable('jobs')
-    .set({ deleted_at: write.now, trashed_at: null })
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .returningAll()
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
-}
-
 /** Jobs of everybody, by status. */
 export async function countByStatus(db: Kysely<DB>): Promise<Record<JobStatus, number>> {
   const counts = { pending: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };
@@ -85,28 +61,4 @@ export async function recordCancelOutcome(
   };
   await appendEvents(write.tx, [event]);
   return job;
-}
-
-/** Removes a job that its owner deleted while the upstream had not answered yet, once nothing is awaited any more. */
-export async function deleteIfHidden(write: Write, id: string): Promise<void> {
-  const job = await write.tx
-    .deleteFrom('jobs')
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .where('deleted_at', 'is not', null)
-    .where('trashed_at', 'is', null)
-    .where(sql<boolean>`cancel_outcome is distinct from 'unknown'`)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('attempts')
-            .select('id')
-            .whereRef('job_id', '=', 'jobs.id')
-            .where('duty', 'is not', null),
-        ),
-      ),
-    )
-    .returning('id')
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
 }

@@ -6,9 +6,10 @@ import { type Attempt, lockAttempt, moveAttempt } from './attempts.repository.ts
 import { findCalls } from './calls.repository.ts';
 import { isUnderWay } from './calls.ts';
 import { endDuty, findDuties, noteStopSent, type StopOutcome } from './duties.repository.ts';
+import { discardHidden } from './discard.ts';
 import { type EngineParts, type JobTask, providerOf } from './engine.ts';
 import type { Job } from './job.ts';
-import { deleteIfHidden, findJob, recordCancelOutcome } from './jobs.repository.ts';
+import { findJob, recordCancelOutcome } from './jobs.repository.ts';
 import { look } from './look.ts';
 import { doubt } from './outcomes.ts';
 import type { Write } from './write.ts';
@@ -36,6 +37,8 @@ export async function stopUpstream(
     const outcome = await askToStop(parts, job, attempt, signal);
     await parts.write((write) => settleDuty(write, jobId, attempt.id, outcome));
   }
+  // What its owner deleted before waits for nothing any more.
+  if (job.deleted_at) await discardHidden(parts, [jobId]);
   return findJob(parts.db, jobId);
 }
 
@@ -127,5 +130,4 @@ export async function settleDuty(
     at: write.now,
   };
   await appendEvents(write.tx, [event]);
-  await deleteIfHidden(write, jobId);
 }
