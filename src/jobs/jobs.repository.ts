@@ -28,7 +28,7 @@ export type SettledCancel = CancelOutcome | 'not_started' | 'written_off';
 
 /**
  * What came of asking the upstream to stop; only for a job that is already cancelled. What is not billed, or was never
- * answered, costs its owner nothing.
+ * answered, costs its owner nothing, unless the provider has said before what it costs.
  */
 export async function recordCancelOutcome(
   write: Write,
@@ -40,7 +40,7 @@ export async function recordCancelOutcome(
     .set({
       cancel_outcome: outcome,
       charged_micros: ['cancelled', 'not_started', 'written_off'].includes(outcome)
-        ? 0
+        ? sql<number>`coalesce(charged_micros, 0)`
         : sql<number>`coalesce(charged_micros, estimated_micros)`,
       updated_at: write.now,
     })

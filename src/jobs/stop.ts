@@ -114,9 +114,10 @@ export async function settleDuty(
   const attempt = await endDuty(write.tx, attemptId, outcome);
   const job = attempt && (await findJob(write.tx, jobId));
   if (!job) return;
+  const settled = attempt.state === 'orphaned' ? undefined : await recordCancelOutcome(write, jobId, outcome);
   const isCharged =
-    attempt.state !== 'orphaned' && (await recordCancelOutcome(write, jobId, outcome)) !== undefined;
-  if (BILLED.includes(outcome) && (!isCharged || outcome === 'written_off')) {
+    settled !== undefined && (outcome !== 'written_off' || Number(settled.charged_micros) > 0);
+  if (BILLED.includes(outcome) && !isCharged) {
     const micros = Number((attempt.plan as { quoteMicros?: unknown }).quoteMicros ?? job.estimated_micros);
     await chargeOrphan(write.tx, { job, attemptId, micros, note: outcome }, write.now);
   }
