@@ -33,6 +33,9 @@ export interface NamedAttempt {
   jobId: string;
   /** Ended, and nothing is awaited from the provider any more. */
   isSettled: boolean;
+  /** No job pays for it: what it costs stands on the connection's account. */
+  isOrphan: boolean;
+  /** What the job has been charged; of an orphan, what the books say it costs. */
   charged: Micros;
 }
 
@@ -45,15 +48,18 @@ export async function findNamedAttempts(
   const { rows } = await sql<NamedAttempt>`
     select named.operation, attempts.id as "attemptId", jobs.id as "jobId",
       jobs.finished_at is not null and jobs.cancel_outcome is distinct from 'unknown' as "isSettled",
-      ${chargedOf()} as charged
+      attempts.state = 'orphaned' or orphans.id is not null as "isOrphan",
+      case when attempts.state = 'orphaned' or orphans.id is not null then coalesce(orphans.amount_micros, 0)
+        else ${chargedOf()} end as charged
     from unnest(${operations}::text[]) as named (operation)
     join lateral (
-      select id, job_id from attempts where connection = ${connection} and operation is not null
+      select id, job_id, state from attempts where connection = ${connection} and operation is not null
         and md5(attempts.operation ->> 'id') = md5(named.operation)
       union
-      select id, job_id from attempts where connection = ${connection} and id = named.operation and state <> 'rejected'
+      select id, job_id, state from attempts where connection = ${connection} and id = named.operation and state <> 'rejected'
     ) as attempts on true
-    join jobs on jobs.id = attempts.job_id`.execute(db);
+    join jobs on jobs.id = attempts.job_id
+    left join ledger as orphans on orphans.kind = 'orphan' and orphans.attempt_id = attempts.id`.execute(db);
   return rows;
 }
 
