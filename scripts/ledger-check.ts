@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { ConfigError, loadConfig, readEnvironment } from '../src/config.ts';
 import { createLifecycle } from '../src/core/lifecycle.ts';
 import { openDatabase } from '../src/database/open.ts';
-import { checkLedger, type LedgerProblem } from '../src/usage/ledger-check.repository.ts';
+import { microsToUsd } from '../src/core/money.ts';
+import { checkLedger, type LedgerProblem, type OrphanedSum } from '../src/usage/ledger-check.repository.ts';
 import { databaseUrl } from './database-url.ts';
 
 const HELP = `Proves that the books balance, or says where they do not.
@@ -14,7 +15,7 @@ Usage: npm run ledger:check -- [options]
   --help      this text
 
 Every account is the sum of its entries, nothing is held for a job that has ended, and every job was charged what it says
-it cost. A server that runs may go on running. The exit code is 0 when all of it holds, 1 when something does not.
+it cost. What stands under orphaned/CONNECTION is shown too. A server that runs may go on running. The exit code is 0 when all of it holds, 1 when something does not.
 `;
 
 /** Only what is wrong, on stderr: stdout is for results. */
@@ -27,10 +28,13 @@ async function check(json: boolean): Promise<boolean> {
     const options = { maxConnections: 1, log, slowQueryMs: 600_000, applicationName: 'sora-studio ledger' };
     const db = openDatabase({ url, ...options });
     lifecycle.onStop('database', () => db.destroy());
-    const { entries, problems } = await checkLedger(db);
+    const { entries, problems, orphaned } = await checkLedger(db);
     const isRight = problems.length === 0;
-    const text = isRight ? `${entries} entries: the books balance.` : problems.map(describe).join('\n');
-    process.stdout.write(`${json ? JSON.stringify({ isRight, entries, problems }, null, 2) : text}\n`);
+    const proof = isRight ? `${entries} entries: the books balance.` : problems.map(describe).join('\n');
+    const text = [proof, ...orphaned.map(describeOrphans)].join('\n');
+    process.stdout.write(
+      `${json ? JSON.stringify({ isRight, entries, problems, orphaned }, null, 2) : text}\n`,
+    );
     return isRight;
   } finally {
     await lifecycle.stop();
@@ -40,6 +44,10 @@ async function check(json: boolean): Promise<boolean> {
 function describe({ rule, count, found }: LedgerProblem): string {
   const more = count > found.length ? [`  … and ${count - found.length} more`] : [];
   return [`Broken: ${rule} (${count})`, ...found.map((what) => `  ${what}`), ...more].join('\n');
+}
+
+function describeOrphans({ account, micros }: OrphanedSum): string {
+  return `${account}: ${microsToUsd(micros)} USD for work that no video pays for.`;
 }
 
 try {

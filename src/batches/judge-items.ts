@@ -45,6 +45,8 @@ export function judgeItems(
   if (items.length === 0 || items.length > maxVideos) throw wrongNumber(items.length, maxVideos);
   const common = oneName(defaults ?? {});
   const problems: NamedProblem[] = [];
+  // They are created together, in one day, however long it takes to look at them.
+  let at: Date | undefined;
   const judged = items.map((item, index) => {
     const placed = batchId === undefined ? {} : { batch_id: batchId, batch_index: index };
     const found = judge(item, placed);
@@ -63,7 +65,8 @@ export function judgeItems(
     try {
       refuseUnstorable(video, []);
       const input = readReference(video, undefined);
-      const job = draftJob(caller, wishesFor(video, webhookUrl), { placed });
+      const job = draftJob(caller, wishesFor(video, webhookUrl), { placed, at });
+      at = job.created_at;
       return { job, picture: input && pictureFor(video, input, job), line: item.line };
     } catch (error) {
       return [problemOf(error)];

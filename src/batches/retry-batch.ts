@@ -35,7 +35,9 @@ export async function draftRetry(
     const placed = { ...placeUnder(job, 'retry'), batch_id, batch_index };
     try {
       checkDepth(job, maxDepth);
-      jobs.push(Object.assign(draftJob(caller, wishesOf(job), { placed }), pictureOf(job)));
+      // They are created together, in one day.
+      const draft = draftJob(caller, wishesOf(job), { placed, at: jobs[0]?.created_at });
+      jobs.push(Object.assign(draft, pictureOf(job)));
     } catch (error) {
       problems.push(named(problemOf(error), batch_index ?? 0, undefined));
     }

@@ -56,6 +56,13 @@ export interface MetersTable {
   usd_total: number;
   videos_day: number;
   seconds_month: number;
+  /** The day and the month before. */
+  former_day: Date | null;
+  former_usd_day: Generated<number>;
+  former_videos_day: Generated<number>;
+  former_month: Date | null;
+  former_usd_month: Generated<number>;
+  former_seconds_month: Generated<number>;
 }
 
 /** What was used, in one line or summed up. */

@@ -53,6 +53,8 @@ export interface JobsTable {
   error_retryable: boolean | null;
   error_charged: boolean | null;
   estimated_micros: Generated<number>;
+  /** The day of quotas it was counted in, as `2026-01-31`. */
+  metered_day: ColumnType<string | null, string | null | undefined, never>;
   charged_micros: number | null;
   result: ColumnType<JsonObject | null, string | null | undefined, string | null>;
   created_at: Date;

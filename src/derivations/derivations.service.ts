@@ -1,6 +1,7 @@
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import type { Create, Created } from '../jobs/create-job.ts';
+import type { DraftOptions } from '../jobs/draft-job.ts';
 import type { Job } from '../jobs/job.ts';
 import { findJob } from '../jobs/jobs.repository.ts';
 import { type CreateOrigin, type JobsService, unfinishedText } from '../jobs/jobs.service.ts';
@@ -23,8 +24,8 @@ export interface DerivationsService {
   ): Promise<Created>;
   /** The same request again, as a new job. Throws `job_not_found`, `job_not_failed`, `lineage_too_deep` and as above. */
   retry(caller: Principal, jobId: string, origin: CreateOrigin): Promise<Created>;
-  /** Only the new job of a retry, stored nowhere: for those who create many together. Throws as `retry`. */
-  draftRetry(caller: Principal, job: Job): Job;
+  /** Only the new job of a retry, stored nowhere: for those who create many together, `at` one time. Throws as `retry`. */
+  draftRetry(caller: Principal, job: Job, at?: Date): Job;
 }
 
 export interface DerivationParts extends DeriveParts {
@@ -64,8 +65,8 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
     });
   }
 
-  function again(caller: Principal, job: Job, fingerprint?: string): Job {
-    const drafted = draftRetry(parts, caller, job, fingerprint);
+  function again(caller: Principal, job: Job, options: Pick<DraftOptions, 'fingerprint' | 'at'>): Job {
+    const drafted = draftRetry(parts, caller, job, options);
     checkDepth(job, maxDepth);
     return drafted;
   }
@@ -79,8 +80,8 @@ export function createDerivationsService(parts: DerivationParts): DerivationsSer
       }),
     retry: (caller, jobId, origin) =>
       createOne(caller, origin, async () =>
-        again(caller, await owned(caller, jobId), origin.retry.fingerprint),
+        again(caller, await owned(caller, jobId), { fingerprint: origin.retry.fingerprint }),
       ),
-    draftRetry: (caller, job) => again(caller, job),
+    draftRetry: (caller, job, at) => again(caller, job, { at }),
   };
 }

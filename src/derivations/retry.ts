@@ -1,7 +1,7 @@
 import type { Principal } from '../accounts/principal.ts';
 import { AppError } from '../core/errors.ts';
 import { pictureOf, placeUnder, wishesOf } from '../jobs/derivation.ts';
-import type { DraftJob } from '../jobs/draft-job.ts';
+import type { DraftJob, DraftOptions } from '../jobs/draft-job.ts';
 import type { Job } from '../jobs/job.ts';
 import type { Catalog } from '../providers/catalog.ts';
 import { fitsSource, onSource, sourceOf } from './sources.ts';
@@ -14,7 +14,7 @@ export function draftRetry(
   { catalog, draftJob }: { catalog: Catalog; draftJob: DraftJob },
   caller: Principal,
   job: Job,
-  fingerprint?: string,
+  options: Pick<DraftOptions, 'fingerprint' | 'at'> = {},
 ): Job {
   if (job.status !== 'failed' && job.status !== 'cancelled') {
     throw new AppError('job_not_failed', {
@@ -22,10 +22,10 @@ export function draftRetry(
       details: { status: job.status },
     });
   }
-  const options = { placed: placeUnder(job, 'retry'), ...(fingerprint === undefined ? {} : { fingerprint }) };
+  const placed = { ...options, placed: placeUnder(job, 'retry') };
   const wishes = wishesOf(job);
   const source = sourceOf(job);
-  if (!source) return Object.assign(draftJob(caller, wishes, options), pictureOf(job));
+  if (!source) return Object.assign(draftJob(caller, wishes, placed), pictureOf(job));
   const entry = catalog.resolve(job.model);
   if (!fitsSource(job, source, entry)) {
     throw new AppError('operation_unsupported', {
@@ -35,5 +35,5 @@ export function draftRetry(
   }
   const seconds = source.kind === 'extend' ? job.seconds - source.seconds : undefined;
   const again = { ...wishes, seconds, resolution: undefined };
-  return draftJob(caller, again, { ...options, amend: onSource(source, job) });
+  return draftJob(caller, again, { ...placed, amend: onSource(source, job) });
 }

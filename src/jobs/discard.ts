@@ -1,19 +1,29 @@
-import { errorText } from '../core/errors.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import { deleteOrHide, deleteSettled } from './deletion.repository.ts';
 import type { EngineParts } from './engine.ts';
 import { type Job, resultOf } from './job.ts';
-import { deleteJob, hideJob } from './jobs.repository.ts';
 
-/** Deletes a finished job and its files, for good. */
-export async function discardJob(
-  parts: Pick<EngineParts, 'write' | 'storage' | 'log'>,
-  { id, cancel_outcome: outcome }: Pick<Job, 'id' | 'cancel_outcome'>,
-): Promise<void> {
-  const { write } = parts;
-  // While the provider has not said what came of a cancellation, the row stays, unseen, for the task that asks.
-  if (outcome === 'unknown') return write((tx) => hideJob(tx, id));
-  const job = await write((tx) => deleteJob(tx, id));
-  // After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie.
-  await removeFiles(parts, Object.values(job ? (resultOf(job)?.files ?? {}) : {}));
+type DiscardParts = Pick<EngineParts, 'write' | 'storage' | 'log'>;
+
+/**
+ * Deletes a finished job and its files, for good. While something may still run upstream for it, or it is held for in the
+ * books, the row stays, unseen. Nothing happens to one that is gone. Throws `job_not_finished`.
+ */
+export async function discardJob(parts: DiscardParts, id: string): Promise<void> {
+  const deletion = await parts.write((write) => deleteOrHide(write, id));
+  if (deletion.outcome === 'open') throw new AppError('job_not_finished');
+  if (deletion.outcome === 'deleted') await removeFilesOf(parts, deletion.job);
+}
+
+/** Removes jobs that were hidden when their owners deleted them, as far as nothing depends on them any more. */
+export async function discardHidden(parts: DiscardParts, ids: readonly string[]): Promise<void> {
+  const jobs = await parts.write((write) => deleteSettled(write, ids, { onlyHidden: true }));
+  for (const job of jobs) await removeFilesOf(parts, job);
+}
+
+/** After the commit: a file whose row is gone is an orphan at worst, a row whose file is gone would be a lie. */
+function removeFilesOf(parts: DiscardParts, job: Job): Promise<void> {
+  return removeFiles(parts, Object.values(resultOf(job)?.files ?? {}));
 }
 
 /**

@@ -28,6 +28,8 @@ export interface DraftOptions {
   /** The request's, where a retry without a key is to find the job by it. */
   fingerprint?: string;
   placed?: Placed;
+  /** When it is created; now, unless it is one of several that are created together. */
+  at?: Date | undefined;
   /** Changes the request before it is planned: a video that is made from another one. */
   amend?(request: VideoRequest): VideoRequest;
 }
@@ -51,10 +53,10 @@ export function createDraftJob({
   /** Whether a model of which nobody has said what it costs may be run, as if it were free. */
   allowUnpriced: boolean;
 }): DraftJob {
-  return (caller, wishes, { fingerprint, placed, amend } = {}) => {
+  return (caller, wishes, { fingerprint, placed, amend, at } = {}) => {
     const entry = catalog.resolve(wishes.model);
     requireModel(caller, [wishes.model, ...namesOf(entry)]);
-    const now = new Date(clock.now());
+    const now = at ?? new Date(clock.now());
     const { model, rate } = prices.at(entry, now);
     if (!rate && !allowUnpriced) throw withoutPrice(entry);
     const request = resolveRequest(wishes, model);

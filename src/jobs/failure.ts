@@ -1,5 +1,4 @@
-import type { Updateable } from 'kysely';
-import type { JobsTable } from '../database/schema.ts';
+import { sql } from 'kysely';
 import { findLiveAttempt, withdrawAttempt } from './attempts.repository.ts';
 import type { Job } from './job.ts';
 import { type Judged, moveJob } from './moves.repository.ts';
@@ -27,13 +26,13 @@ export async function failJob(
   failure: Failure,
   judged?: Judged,
 ): Promise<Job | undefined> {
-  const changes: Updateable<JobsTable> = {
+  const changes = {
     error_code: failure.code,
     error_message: failure.message,
     error_retryable: failure.retryable,
     error_charged: failure.charged,
+    charged_micros: costOf(failure),
   };
-  if (failure.charged === false) changes.charged_micros = 0;
   const { code, charged, mayRun } = failure;
   const job = await moveJob(write, id, 'fail', changes, { code, charged }, { judged, mayRun });
   if (!job) return undefined;
@@ -41,4 +40,12 @@ export async function failJob(
   const attempt = await findLiveAttempt(write.tx, id);
   if (attempt) await withdrawAttempt(write.tx, attempt.id, write.now);
   return job;
+}
+
+/** What the provider has said it costs stands. Without that, a failure that is billed costs the estimate, never nothing. */
+function costOf({ charged }: Failure) {
+  if (charged === null) return sql<number | null>`charged_micros`;
+  return charged
+    ? sql<number>`coalesce(charged_micros, estimated_micros)`
+    : sql<number>`coalesce(charged_micros, 0)`;
 }

@@ -2,7 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { namedQuery } from '../database/named-query.ts';
 import type { DB } from '../database/schema.ts';
 import { HOLD_CREATED } from '../usage/ledger.repository.ts';
-import { meterCreated } from '../usage/meters.repository.ts';
+import { meterCreated, meteredDay } from '../usage/meters.repository.ts';
 import type { Job } from './job.ts';
 
 /** A client's own key for a creating request, with the answer it is to get from now on. */
@@ -86,7 +86,8 @@ const CLAIM = `claims as (
  * Inserts new jobs, each with its first event and its hold, and counts them against their quotas, in one statement: one
  * round trip, one commit, however many they are. All are of one owner and one API key. Says of each insertion whether it
  * took place: it does not when its key was taken. Rejects with what `denialsIn` reads when a quota does not suffice for
- * all: nothing has been inserted then. `zone` is where the days of quotas begin.
+ * all: nothing has been inserted then. `zone` is where the days of quotas begin; all are counted in the day of the first one,
+ * which is stored with each.
  */
 export async function insertJobs(
   db: Kysely<DB> | Transaction<DB>,
@@ -100,8 +101,8 @@ export async function insertJobs(
   const claims = claimsOf(insertions);
   const columns = CREATED_COLUMNS.join(', ');
   const text = `with ${claims ? CLAIM : ''} created as (
-      insert into jobs (${columns})
-      select ${columns} from json_populate_recordset(null::jobs, $1::json)
+      insert into jobs (${columns}, metered_day)
+      select ${columns}, ${meteredDay('$2::timestamptz', '$3::text')} from json_populate_recordset(null::jobs, $1::json)
       ${claims ? 'where id not in (select id from refused)' : ''}
       returning id, owner_id, user_id, api_key_id, batch_id, connection, model, seconds, estimated_micros, created_at
     ), ${HOLD_CREATED}, ${meterCreated('$2::timestamptz', '$3::text')}, logged as (

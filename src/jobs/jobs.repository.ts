@@ -22,30 +22,6 @@ export async function stillArchiving(db: Kysely<DB>, ids: readonly string[]): Pr
   return rows.map(({ id }) => id);
 }
 
-/** Removes a finished job with its attempts; its events stay. */
-export async function deleteJob(write: Write, id: string): Promise<Job | undefined> {
-  const job = await write.tx
-    .deleteFrom('jobs')
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .returningAll()
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
-  return job;
-}
-
-/** Hides a finished job from its owner, out of the trash too; it is removed once nothing waits for it any more. */
-export async function hideJob(write: Write, id: string): Promise<void> {
-  const job = await write.tx
-    .updateTable('jobs')
-    .set({ deleted_at: write.now, trashed_at: null })
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .returningAll()
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
-}
-
 /** Jobs of everybody, by status. */
 export async function countByStatus(db: Kysely<DB>): Promise<Record<JobStatus, number>> {
   const counts = { pending: 0, processing: 0, completed: 0, failed: 0, cancelled: 0 };
@@ -63,7 +39,7 @@ export type SettledCancel = CancelOutcome | 'not_started' | 'written_off';
 
 /**
  * What came of asking the upstream to stop; only for a job that is already cancelled. What is not billed, or was never
- * answered, costs its owner nothing.
+ * answered, costs its owner nothing, unless the provider has said before what it costs.
  */
 export async function recordCancelOutcome(
   write: Write,
@@ -75,7 +51,7 @@ export async function recordCancelOutcome(
     .set({
       cancel_outcome: outcome,
       charged_micros: ['cancelled', 'not_started', 'written_off'].includes(outcome)
-        ? 0
+        ? sql<number>`coalesce(charged_micros, 0)`
         : sql<number>`coalesce(charged_micros, estimated_micros)`,
       updated_at: write.now,
     })
@@ -96,28 +72,4 @@ export async function recordCancelOutcome(
   };
   await appendEvents(write.tx, [event]);
   return job;
-}
-
-/** Removes a job that its owner deleted while the upstream had not answered yet, once nothing is awaited any more. */
-export async function deleteIfHidden(write: Write, id: string): Promise<void> {
-  const job = await write.tx
-    .deleteFrom('jobs')
-    .where('id', '=', id)
-    .where('stage', '=', 'finished')
-    .where('deleted_at', 'is not', null)
-    .where('trashed_at', 'is', null)
-    .where(sql<boolean>`cancel_outcome is distinct from 'unknown'`)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('attempts')
-            .select('id')
-            .whereRef('job_id', '=', 'jobs.id')
-            .where('duty', 'is not', null),
-        ),
-      ),
-    )
-    .returning('id')
-    .executeTakeFirst();
-  if (job) write.changed(job.id);
 }

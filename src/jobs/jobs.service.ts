@@ -168,14 +168,13 @@ export function createJobsService(
       return job;
     },
     async purge(caller, id) {
-      const { job } = await owned(caller, id, TRASH_TOO);
-      if (!isFinal(job.status)) throw new AppError('job_not_finished');
-      await discardJob(parts, job);
+      await owned(caller, id, TRASH_TOO);
+      await discardJob(parts, id);
     },
     async remove(caller, id) {
       const { job } = await owned(caller, id);
-      const cancelled = isFinal(job.status) ? undefined : await cancelJob(parts, id).catch(unlessFinished);
-      await discardJob(parts, cancelled ?? job);
+      if (!isFinal(job.status)) await cancelJob(parts, id).catch(unlessFinished);
+      await discardJob(parts, id);
     },
     async file(caller, id, variant, looking) {
       const { job } = await owned(caller, id, looking);

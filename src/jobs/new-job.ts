@@ -72,6 +72,7 @@ export function newJob(chosen: Pick<Job, Chosen> & Placed): Job {
     error_retryable: null,
     error_charged: null,
     charged_micros: null,
+    metered_day: null,
     result: null,
     updated_at: chosen.created_at,
     started_at: null,

@@ -56,18 +56,6 @@ export async function postponeSteps(write: Write, ids: string[], until: Date): P
   await write.tx.updateTable('jobs').set({ due_at: until }).where('id', 'in', ids).execute();
 }
 
-/** Jobs that were deleted while an answer was still awaited, and for which it has not come since `before`. */
-export async function findForgotten(db: Kysely<DB>, before: Date): Promise<string[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('deleted_at', '<', before)
-    .where('trashed_at', 'is', null)
-    .limit(LIMIT)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
 /** Jobs that wait for a connection which has not been configured since before they were created. */
 export async function findUnroutable(
   db: Kysely<DB>,

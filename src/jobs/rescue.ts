@@ -1,13 +1,13 @@
 import { deleteOldAnswers } from './client-retry.repository.ts';
 import { KEY_LIFETIME_MS } from './create-job.ts';
+import { findSettledHidden } from './deletion.repository.ts';
+import { discardHidden } from './discard.ts';
 import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { deleteFormerOperations } from './doubtful.repository.ts';
 import { findDuties, findJobsWithDuties } from './duties.repository.ts';
 import { type Failure, failJob } from './failure.ts';
-import { deleteIfHidden } from './jobs.repository.ts';
 import { UNCONFIRMED } from './reconcile.ts';
 import {
-  findForgotten,
   findHopeless,
   findStuckSteps,
   findUnroutable,
@@ -56,9 +56,7 @@ export async function rescue(parts: EngineParts): Promise<number> {
     await parts.write((write) => failJob(write, id, UNROUTABLE));
   }
   await writeOff(parts, ago(giveUpMs));
-  for (const id of await findForgotten(parts.db, ago(giveUpMs))) {
-    await parts.write((write) => deleteIfHidden(write, id));
-  }
+  await discardHidden(parts, await findSettledHidden(parts.db, new Date(now), LIMIT));
   await deleteOldAnswers(parts.db, ago(KEY_LIFETIME_MS));
   await deleteFormerOperations(parts.db, ago(2 * giveUpMs));
   const owed = { since: ago(giveUpMs), before: ago(STEP_RESCUE_MS) };

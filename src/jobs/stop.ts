@@ -6,9 +6,10 @@ import { type Attempt, lockAttempt, moveAttempt } from './attempts.repository.ts
 import { findCalls } from './calls.repository.ts';
 import { isUnderWay } from './calls.ts';
 import { endDuty, findDuties, noteStopSent, type StopOutcome } from './duties.repository.ts';
+import { discardHidden } from './discard.ts';
 import { type EngineParts, type JobTask, providerOf } from './engine.ts';
 import type { Job } from './job.ts';
-import { deleteIfHidden, findJob, recordCancelOutcome } from './jobs.repository.ts';
+import { findJob, recordCancelOutcome } from './jobs.repository.ts';
 import { look } from './look.ts';
 import { doubt } from './outcomes.ts';
 import type { Write } from './write.ts';
@@ -36,6 +37,8 @@ export async function stopUpstream(
     const outcome = await askToStop(parts, job, attempt, signal);
     await parts.write((write) => settleDuty(write, jobId, attempt.id, outcome));
   }
+  // What its owner deleted before waits for nothing any more.
+  if (job.deleted_at) await discardHidden(parts, [jobId]);
   return findJob(parts.db, jobId);
 }
 
@@ -111,9 +114,10 @@ export async function settleDuty(
   const attempt = await endDuty(write.tx, attemptId, outcome);
   const job = attempt && (await findJob(write.tx, jobId));
   if (!job) return;
+  const settled = attempt.state === 'orphaned' ? undefined : await recordCancelOutcome(write, jobId, outcome);
   const isCharged =
-    attempt.state !== 'orphaned' && (await recordCancelOutcome(write, jobId, outcome)) !== undefined;
-  if (BILLED.has(outcome) && (!isCharged || outcome === 'written_off')) {
+    settled !== undefined && (outcome !== 'written_off' || Number(settled.charged_micros) > 0);
+  if (BILLED.has(outcome) && !isCharged) {
     const micros = Number((attempt.plan as { quoteMicros?: unknown }).quoteMicros ?? job.estimated_micros);
     await chargeOrphan(write.tx, { job, attemptId, micros, note: outcome }, write.now);
   }
@@ -127,5 +131,4 @@ export async function settleDuty(
     at: write.now,
   };
   await appendEvents(write.tx, [event]);
-  await deleteIfHidden(write, jobId);
 }

@@ -60,7 +60,7 @@ export async function restoreAll(
 }
 
 export function purgeAll(parts: LibraryParts, jobs: readonly Job[]): Promise<Outcomes> {
-  return eachJob(parts, jobs, (job) => discardJob(parts, job));
+  return eachJob(parts, jobs, ({ id }) => discardJob(parts, id));
 }
 
 export function cancelAll(parts: LibraryParts, jobs: readonly Job[]): Promise<Outcomes> {

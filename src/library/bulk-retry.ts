@@ -18,7 +18,8 @@ export function draftRetries(
   const outcomes = new Map<string, Outcome>();
   for (const parent of parents) {
     try {
-      const job = derivations.draftRetry(caller, parent);
+      // They are created together, in one day.
+      const job = derivations.draftRetry(caller, parent, jobs[0]?.created_at);
       jobs.push(job);
       outcomes.set(parent.id, { ok: true, ...(dryRun ? {} : { newJobId: job.id }) });
     } catch (error) {

@@ -1,7 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../database/open.ts';
 import { appendEvents } from '../events/events.repository.ts';
-import type { JobResult } from '../jobs/job.ts';
+import { lockAttemptsOf } from '../jobs/attempts.repository.ts';
+import { deleteSettled } from '../jobs/deletion.repository.ts';
+import { type JobResult, resultOf } from '../jobs/job.ts';
 import type { Write } from '../jobs/write.ts';
 import { DAY_MS, type RetentionRules, type VideoRule } from './rules.ts';
 
@@ -14,7 +16,8 @@ const AGED_AT = sql`greatest(finished_at, imported_at)`;
 /** Finished, not pinned, and nothing needs it any more. What is hidden without being in the trash waits for an answer. */
 const FREE = sql`finished_at is not null and not pinned and cancel_outcome is distinct from 'unknown'
   and (deleted_at is null or trashed_at is not null)
-  and not exists (select from jobs child where child.parent_id = jobs.id and child.finished_at is null)`;
+  and not exists (select from jobs child where child.parent_id = jobs.id and child.finished_at is null)
+  and not exists (select from attempts where job_id = jobs.id and duty is not null)`;
 
 /** Days by its tags; null when no rule speaks of them. */
 function daysByTag({ tags }: RetentionRules): RawBuilder<number | null> {
@@ -126,24 +129,35 @@ export async function deleteDue(
   const ids = (forRoom: boolean) =>
     videos.filter(({ rule }) => (rule === 'bytes') === forRoom).map(({ id }) => id);
   const byTime = ruleByTime(rules, write.now);
-  const { rows } = await sql<DeletedVideo & { batchId: string | null }>`
+  // Before the jobs, as everywhere.
+  await lockAttemptsOf(
+    write.tx,
+    videos.map(({ id }) => id),
+  );
+  const { rows } = await sql<Pick<DueVideo, 'id' | 'rule'>>`
     with timed as materialized (
       select id, ${byTime} as rule from jobs
       where id = any (${ids(false)}::text[]) and ${FREE} and ${byTime} is not null for update skip locked
     ), roomy as materialized (
       select id, 'bytes' as rule from jobs
       where id = any (${ids(true)}::text[]) and ${FREE} and ${mayMakeRoom(rules)} for update skip locked
-    ), gone as (select * from timed union all select * from roomy)
-    delete from jobs using gone where jobs.id = gone.id
-    returning jobs.id, jobs.owner_id as "ownerId", jobs.batch_id as "batchId", gone.rule, jobs.result,
-      jobs.stored_bytes as "storedBytes", jobs.finished_at as "finishedAt"`.execute(write.tx);
+    ) select * from timed union all select * from roomy`.execute(write.tx);
+  const due = new Map(rows.map(({ id, rule }) => [id, rule]));
+  const deleted = (await deleteSettled(write, [...due.keys()])).map((job) => ({
+    id: job.id,
+    ownerId: job.owner_id,
+    batchId: job.batch_id,
+    rule: due.get(job.id) ?? 'age',
+    storedBytes: job.stored_bytes,
+    finishedAt: job.finished_at ?? write.now,
+    result: resultOf(job) ?? null,
+  }));
   const event = { type: 'job.deleted', at: write.now };
   await appendEvents(
     write.tx,
-    rows.map(({ id: jobId, ownerId, batchId, rule }) => {
+    deleted.map(({ id: jobId, ownerId, batchId, rule }) => {
       return { ...event, ownerId, jobId, batchId, data: { reason: 'retention', rule } };
     }),
   );
-  for (const { id } of rows) write.changed(id);
-  return rows;
+  return deleted;
 }

@@ -14,7 +14,8 @@ import {
 } from './bills.repository.ts';
 
 /** What became of a line that names an operation. */
-export type Standing = 'same' | 'differs' | 'corrected' | 'unknown' | 'ambiguous' | 'open' | 'negative';
+export type Standing =
+  'same' | 'differs' | 'corrected' | 'orphan' | 'unknown' | 'ambiguous' | 'open' | 'negative';
 
 export interface OperationDrift {
   operation: string;
@@ -62,16 +63,28 @@ export async function compareBill(
     ({ operation }) => operation,
   );
   // Two names of one attempt, such as both of its ids, must not be paid for one after the other.
-  const claims = Map.groupBy([...attempts.values()].flat(), ({ jobId }) => jobId);
-  const named = [...claims.keys()];
+  const claims = Map.groupBy([...attempts.values()].flat(), ({ jobId, attemptId, isOrphan }) =>
+    isOrphan ? attemptId : jobId,
+  );
+  const named = [...attempts.values()].flat().map(({ jobId }) => jobId);
   const unbilled = billed.size === 0 ? null : await findUnbilled(db, connection, span, named, SHOWN);
-  const standings = { same: 0, differs: 0, corrected: 0, unknown: 0, ambiguous: 0, open: 0, negative: 0 };
+  const standings = {
+    same: 0,
+    differs: 0,
+    corrected: 0,
+    orphan: 0,
+    unknown: 0,
+    ambiguous: 0,
+    open: 0,
+    negative: 0,
+  };
   const operations: OperationDrift[] = [];
   let correctedMicros = 0;
   for (const [operation, { amount, line }] of billed) {
     const found = attempts.get(operation) ?? [];
     const [only] = found;
-    const isOne = found.length === 1 && only !== undefined && claims.get(only.jobId)?.length === 1;
+    const claim = only && (only.isOrphan ? only.attemptId : only.jobId);
+    const isOne = found.length === 1 && claim !== undefined && claims.get(claim)?.length === 1;
     let standing = standingOf(found, isOne, amount);
     if (standing === 'differs' && only && corrector) {
       const difference = await correctOne(only, operation, amount, corrector);
@@ -115,6 +128,8 @@ function standingOf(found: readonly NamedAttempt[], isOne: boolean, amount: Micr
   const [only] = found;
   if (!only) return 'unknown';
   if (!isOne) return 'ambiguous';
+  // No video pays for it, so no video is corrected.
+  if (only.isOrphan) return only.charged === amount ? 'same' : 'orphan';
   if (!only.isSettled) return 'open';
   if (amount < 0) return 'negative';
   return only.charged === amount ? 'same' : 'differs';

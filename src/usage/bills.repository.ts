@@ -2,9 +2,12 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Micros } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
 import type { LedgerDay } from './bills.ts';
-import { type Charged, correct } from './ledger.repository.ts';
+import { chargedSoFar, correct, lockCharged } from './ledger.repository.ts';
 
-/** What a connection is owed for, by day and by the provider's own name of the model; both days are included. */
+/**
+ * What a connection is owed for, by day and by the provider's own name of the model; both days are included. What no job pays
+ * for is owed too.
+ */
 export async function owedByDay(
   db: Kysely<DB>,
   connection: string,
@@ -15,9 +18,9 @@ export async function owedByDay(
     select to_char(ledger.created_at at time zone ${timeZone}, 'YYYY-MM-DD') as day,
       coalesce(jobs.plan ->> 'upstreamModel', ledger.model) as model,
       coalesce(sum(jobs.seconds) filter (where ledger.kind = 'charge'), 0) as seconds,
-      sum(case when debit like 'spent/%' then amount_micros else -amount_micros end) as amount
+      sum(case when credit like 'owed/%' then amount_micros else -amount_micros end) as amount
     from ledger left join jobs on jobs.id = ledger.job_id
-    where ledger.connection = ${connection} and ledger.kind in ('charge', 'correction')
+    where ledger.connection = ${connection} and ledger.kind in ('charge', 'correction', 'orphan')
       and ledger.created_at >= (${from}::timestamp at time zone ${timeZone})
       and ledger.created_at < ((${to}::timestamp + interval '1 day') at time zone ${timeZone})
     group by 1, 2`.execute(db);
@@ -30,6 +33,9 @@ export interface NamedAttempt {
   jobId: string;
   /** Ended, and nothing is awaited from the provider any more. */
   isSettled: boolean;
+  /** No job pays for it: what it costs stands on the connection's account. */
+  isOrphan: boolean;
+  /** What the job has been charged; of an orphan, what the books say it costs. */
   charged: Micros;
 }
 
@@ -42,15 +48,18 @@ export async function findNamedAttempts(
   const { rows } = await sql<NamedAttempt>`
     select named.operation, attempts.id as "attemptId", jobs.id as "jobId",
       jobs.finished_at is not null and jobs.cancel_outcome is distinct from 'unknown' as "isSettled",
-      ${chargedOf()} as charged
+      attempts.state = 'orphaned' or orphans.id is not null as "isOrphan",
+      case when attempts.state = 'orphaned' or orphans.id is not null then coalesce(orphans.amount_micros, 0)
+        else ${chargedOf()} end as charged
     from unnest(${operations}::text[]) as named (operation)
     join lateral (
-      select id, job_id from attempts where connection = ${connection} and operation is not null
+      select id, job_id, state from attempts where connection = ${connection} and operation is not null
         and md5(attempts.operation ->> 'id') = md5(named.operation)
       union
-      select id, job_id from attempts where connection = ${connection} and id = named.operation and state <> 'rejected'
+      select id, job_id, state from attempts where connection = ${connection} and id = named.operation and state <> 'rejected'
     ) as attempts on true
-    join jobs on jobs.id = attempts.job_id`.execute(db);
+    join jobs on jobs.id = attempts.job_id
+    left join ledger as orphans on orphans.kind = 'orphan' and orphans.attempt_id = attempts.id`.execute(db);
   return rows;
 }
 
@@ -89,15 +98,9 @@ export async function correctTo(
   note: string,
   now: Date,
 ): Promise<Micros | undefined> {
-  await sql`select from jobs where id = ${jobId} for update`.execute(tx);
-  const { rows } = await sql<Charged & { charged: Micros }>`
-    select id, owner_id, api_key_id, batch_id, connection, model, estimated_micros, charged_micros,
-      ${chargedOf()} as charged
-    from jobs where id = ${jobId} and finished_at is not null and cancel_outcome is distinct from 'unknown'
-      and imported_at is null`.execute(tx);
-  const [job] = rows;
+  const job = await lockCharged(tx, jobId);
   if (!job) return undefined;
-  const difference = amount - job.charged;
+  const difference = amount - (await chargedSoFar(tx, jobId));
   if (difference === 0) return 0;
   await correct(tx, job, difference, note, now);
   await tx

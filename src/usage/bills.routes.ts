@@ -76,7 +76,7 @@ const DriftSchema = Type.Object(
           line: Type.Integer(),
           standing: Type.String({
             description:
-              '`differs`, `corrected`, `unknown` here, `ambiguous` (several attempts), `open` (the job has not ended), `negative`.',
+              '`differs`, `corrected`, `orphan` (work that no video pays for), `unknown` here, `ambiguous` (several attempts), `open` (the job has not ended), `negative`.',
           }),
           jobId: Nullable(Type.String()),
           billUsd: Usd,

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Micros } from '../core/money.ts';
 import type { DB } from '../database/schema.ts';
 
@@ -38,17 +38,4 @@ export async function saveFindings(db: Kysely<DB>, findings: LedgerFindings): Pr
     .values(row)
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
     .execute();
-}
-
-/** How far accounts are from the sums of their entries; 0 when the books balance. */
-export async function sumImbalance(db: Kysely<DB>): Promise<Micros> {
-  const { rows } = await sql<{ micros: Micros }>`
-    select coalesce(sum(abs(coalesce(sums.micros, 0) - coalesce(balances.micros, 0))), 0) as micros
-    from (
-      select account, sum(micros) as micros from (
-        select debit as account, amount_micros as micros from ledger
-        union all select credit, -amount_micros from ledger
-      ) as sides where account like 'held/%' or account like 'spent/%' group by account
-    ) as sums full join balances on balances.account = sums.account`.execute(db);
-  return rows[0]?.micros ?? 0;
 }

@@ -7,14 +7,12 @@ import { type Recount, recount } from './meters.repository.ts';
 export interface Charged {
   id: string;
   owner_id: string;
-  user_id: string | null;
   api_key_id: string | null;
   batch_id: string | null;
   connection: string;
   model: string;
   seconds: number;
   status: string;
-  created_at: Date;
   /** What was held for it. */
   estimated_micros: Micros;
   /** What it came to; null when nobody knows, which charges nothing until somebody does. */
@@ -22,7 +20,7 @@ export interface Charged {
 }
 
 /**
- * SQL that holds the estimate of every job of a CTE `created`, which has the columns of `Charged` and `created_at`. To be
+ * SQL that holds the estimate of every job of a CTE `created`, which has the columns of `Charged`, and `created_at`. To be
  * part of the statement that inserts them.
  */
 export const HOLD_CREATED = `held as (
@@ -52,13 +50,45 @@ export async function settle(tx: Transaction<DB>, jobs: readonly Charged[], now:
   await recount(tx, jobs.map(recountOf));
 }
 
-/** What brought no video and cost nothing has not been used. */
+/** Before its end a job counts as a video, and as what was held for it. */
 function recountOf(job: Charged): Recount {
-  const { user_id, owner_id, api_key_id, created_at, status, seconds, estimated_micros } = job;
   const charged = job.charged_micros ?? 0;
-  const isUnused = status !== 'completed' && charged === 0;
-  const unused = isUnused ? { videos: -1, seconds: -seconds } : { videos: 0, seconds: 0 };
-  return { user_id, owner_id, api_key_id, created_at, micros: charged - estimated_micros, ...unused };
+  const unused = isUsed(job, charged) ? 0 : 1;
+  return {
+    id: job.id,
+    micros: charged - job.estimated_micros,
+    videos: -unused,
+    seconds: -unused * job.seconds,
+  };
+}
+
+/** What brought no video and cost nothing has not been used. */
+function isUsed({ status }: Charged, charged: Micros): boolean {
+  return status === 'completed' || charged > 0;
+}
+
+/**
+ * A job whose end is settled, held until the transaction ends. Undefined when it is gone, open, waits for a provider's word, or
+ * was paid for elsewhere.
+ */
+export async function lockCharged(tx: Transaction<DB>, jobId: string): Promise<Charged | undefined> {
+  return tx
+    .selectFrom('jobs')
+    .selectAll()
+    .where('id', '=', jobId)
+    .where('finished_at', 'is not', null)
+    .where('imported_at', 'is', null)
+    .where(sql<boolean>`cancel_outcome is distinct from 'unknown'`)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** What a job has been charged for so far, corrections included. */
+export async function chargedSoFar(tx: Transaction<DB>, jobId: string): Promise<Micros> {
+  const { rows } = await sql<{ charged: Micros }>`
+    select coalesce(sum(case when debit like 'spent/%' then amount_micros else -amount_micros end), 0) as charged
+    from ledger where job_id = ${jobId} and kind in ('charge', 'correction')`.execute(tx);
+  return rows[0]?.charged ?? 0;
 }
 
 async function settleBooks(tx: Transaction<DB>, costly: readonly Charged[], now: Date): Promise<void> {
@@ -93,7 +123,7 @@ async function settleBooks(tx: Transaction<DB>, costly: readonly Charged[], now:
     on conflict (account) do update set micros = old.micros + excluded.micros`.execute(tx);
 }
 
-/** A bill that says otherwise than the charge: the difference, as an entry of its own. Negative gives back. */
+/** A bill that says otherwise than the charge: the difference, as an entry of its own, for a locked job. Negative gives back. */
 export async function correct(
   tx: Transaction<DB>,
   job: Charged,
@@ -123,8 +153,7 @@ export async function correct(
     .execute();
   await sql`insert into balances as old (account, micros) values (${sides[0]}, ${difference})
     on conflict (account) do update set micros = old.micros + excluded.micros`.execute(tx);
-  const { user_id, owner_id, api_key_id, created_at } = job;
-  await recount(tx, [
-    { user_id, owner_id, api_key_id, created_at, micros: difference, videos: 0, seconds: 0 },
-  ]);
+  const before = job.charged_micros ?? 0;
+  const used = Number(isUsed(job, before + difference)) - Number(isUsed(job, before));
+  await recount(tx, [{ id: job.id, micros: difference, videos: used, seconds: used * job.seconds }]);
 }

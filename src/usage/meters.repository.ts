@@ -18,17 +18,45 @@ export interface Denial {
   resetsAt: string | null;
 }
 
+/** SQL for the date that a moment has where the days of quotas begin: what jobs are counted in. */
+export function meteredDay(now: string, zone: string): string {
+  return `(${now} at time zone ${zone})::date`;
+}
+
+/** A figure of a period that a meter keeps, for its latest period and for the one before. */
+function counted(figure: string, period: 'day' | 'month'): string {
+  const [asked, latest, former] = [`excluded.${period}`, `old.${period}`, `old.former_${period}`];
+  return `${figure} = case when ${asked} > ${latest} then excluded.${figure}
+          when ${asked} = ${latest} then old.${figure} + excluded.${figure} else old.${figure} end,
+        former_${figure} = case when ${asked} > ${latest} then old.${figure}
+          when ${asked} = ${latest} then old.former_${figure}
+          when ${asked} > coalesce(${former}, '-infinity') then excluded.${figure}
+          else old.former_${figure} + excluded.${figure} end`;
+}
+
+function turned(period: 'day' | 'month'): string {
+  const [asked, latest, former] = [`excluded.${period}`, `old.${period}`, `old.former_${period}`];
+  return `${period} = greatest(${latest}, ${asked}),
+        former_${period} = case when ${asked} > ${latest} then ${latest}
+          when ${asked} = ${latest} then ${former} else greatest(${former}, ${asked}) end`;
+}
+
 /**
  * SQL that counts every job of a CTE `created` with its user, its team and its key, and ends the statement when that goes
  * beyond a hard limit: whoever asks at the same moment waits for the row, so nothing is ever counted past it. Crossing a
  * soft limit writes an event. To be part of the statement that inserts the jobs, after the hold: everybody writes balances
  * first and meters second. `now` and `zone` are the statement's parameters for the time and where days begin.
+ *
+ * A meter turns to a later day once. Who comes with the day before, by a clock that is behind or because another one is ahead,
+ * is counted in that; one that is even further behind is counted in the oldest day that is kept, so that no clock gets around
+ * a limit.
  */
 export function meterCreated(now: string, zone: string): string {
-  const today = `(${now} at time zone ${zone})::date`;
+  const today = meteredDay(now, zone);
   const month = `date_trunc('month', ${now} at time zone ${zone})::date`;
-  const kept = (column: string, period: string) =>
-    `${column} = excluded.${column} + case when old.${period} >= excluded.${period} then old.${column} else 0 end`;
+  const used = (figure: string, period: 'day' | 'month') =>
+    `case when metered.${period} = ${period === 'day' ? today : month} then metered.${figure}
+          else metered.former_${figure} end`;
   return `asked as (
       select scope, subject_id, sum(estimated_micros)::bigint as micros, count(*) as videos,
         sum(created.seconds)::bigint as seconds, min(owner_id) as owner_id
@@ -42,9 +70,9 @@ export function meterCreated(now: string, zone: string): string {
       select scope, subject_id, ${zone}, ${today}, ${month}, micros, micros, micros, videos, seconds
       from asked order by scope, subject_id
       on conflict (scope, subject_id) do update set zone = excluded.zone,
-        day = greatest(old.day, excluded.day), month = greatest(old.month, excluded.month),
-        ${kept('usd_day', 'day')}, ${kept('usd_month', 'month')}, usd_total = old.usd_total + excluded.usd_total,
-        ${kept('videos_day', 'day')}, ${kept('seconds_month', 'month')}
+        ${turned('day')}, ${turned('month')}, usd_total = old.usd_total + excluded.usd_total,
+        ${counted('usd_day', 'day')}, ${counted('videos_day', 'day')},
+        ${counted('usd_month', 'month')}, ${counted('seconds_month', 'month')}
       returning *
     ), limits as (
       select scope, subject_id, quota.metric, quota.hard, quota.soft from metered
@@ -61,11 +89,12 @@ export function meterCreated(now: string, zone: string): string {
       where scope = 'key' and spend_cap_micros is not null
     ), uses as (
       select scope, subject_id, owner_id, metric, hard, soft,
-        case metric when 'usd_day' then usd_day when 'usd_month' then usd_month when 'usd_total' then usd_total
-          when 'videos_day' then videos_day when 'seconds_month' then metered.seconds_month end as used,
+        case metric when 'usd_day' then ${used('usd_day', 'day')} when 'usd_month' then ${used('usd_month', 'month')}
+          when 'usd_total' then usd_total when 'videos_day' then ${used('videos_day', 'day')}
+          when 'seconds_month' then ${used('seconds_month', 'month')} end as used,
         case metric when 'videos_day' then asked.videos when 'seconds_month' then asked.seconds else asked.micros end as asked,
-        case when metric like '%_day' then (day + 1)::timestamp at time zone zone
-          when metric like '%_month' then (month + interval '1 month') at time zone zone end as resets_at
+        case when metric like '%_day' then (${today} + 1)::timestamp at time zone ${zone}
+          when metric like '%_month' then (${month} + interval '1 month') at time zone ${zone} end as resets_at
       from limits join metered using (scope, subject_id) join asked using (scope, subject_id)
     ), denied as (
       select json_agg(json_build_object('scope', scope, 'subjectId', subject_id, 'metric', metric, 'hard', hard,
@@ -87,25 +116,32 @@ export function denialsIn(error: unknown): Denial[] | undefined {
 
 /** What a job came to, against what was counted when it was created. */
 export interface Recount {
-  user_id: string | null;
-  owner_id: string;
-  api_key_id: string | null;
-  created_at: Date;
+  id: string;
   /** All three are differences. */
   micros: Micros;
   videos: number;
   seconds: number;
 }
 
-/** Counts anew what has turned out otherwise, in the periods in which it was counted; periods that are over stay as they are. */
+/**
+ * Counts anew what has turned out otherwise, with whoever it was counted with and in the day and month in which it was, as the
+ * jobs' own rows say; periods that no meter keeps any more stay as they are. A meter never stands in the way of a settlement:
+ * it stops at zero.
+ */
 export async function recount(tx: Transaction<DB>, jobs: readonly Recount[]): Promise<void> {
   const changed = jobs.filter(({ micros, videos, seconds }) => micros !== 0 || videos !== 0 || seconds !== 0);
   if (changed.length === 0) return;
+  const sums = (figure: string, change: string, period: 'day' | 'month') => `
+        coalesce(sum(${change}) filter (where counted_${period} = ${period}), 0) as ${figure},
+        coalesce(sum(${change}) filter (where counted_${period} = former_${period}), 0) as former_${figure}`;
+  const stopped = (figure: string) => `${figure} = greatest(meters.${figure} + sums.${figure}, 0)`;
+  const figures = ['usd_day', 'videos_day', 'usd_month', 'seconds_month'];
   await sql`
     with shares as (
-      select scope, subject_id, created_at, micros, videos, seconds
+      select scope, subject_id, metered_day, created_at, changed.micros, changed.videos, changed.seconds
       from json_to_recordset(${JSON.stringify(changed)}::json) as changed
-        (user_id text, owner_id text, api_key_id text, created_at timestamptz, micros bigint, videos int, seconds int)
+        (id text, micros bigint, videos int, seconds int)
+      join jobs on jobs.id = changed.id
       cross join lateral (values
         ('user', user_id), ('key', key_family(api_key_id)), ('team', case when owner_id <> user_id then owner_id end)
       ) as subjects (scope, subject_id)
@@ -113,17 +149,27 @@ export async function recount(tx: Transaction<DB>, jobs: readonly Recount[]): Pr
     ), locked as (
       select * from meters where (scope, subject_id) in (select scope, subject_id from shares)
       order by scope, subject_id for update
+    ), placed as (
+      select locked.*, micros, videos, shares.seconds, counted_day,
+        date_trunc('month', counted_day)::date as counted_month
+      from locked join shares using (scope, subject_id)
+      cross join lateral (
+        select coalesce(metered_day, (created_at at time zone zone)::date) as counted_day
+      ) as days
     ), sums as (
-      select scope, subject_id, sum(micros) as total,
-        coalesce(sum(micros) filter (where (created_at at time zone zone)::date = day), 0) as usd_day,
-        coalesce(sum(micros) filter (where date_trunc('month', created_at at time zone zone) = month), 0) as usd_month,
-        coalesce(sum(videos) filter (where (created_at at time zone zone)::date = day), 0) as videos_day,
-        coalesce(sum(shares.seconds) filter (where date_trunc('month', created_at at time zone zone) = month), 0)
-          as seconds_month
-      from locked join shares using (scope, subject_id) group by scope, subject_id
+      select scope, subject_id, sum(micros) as usd_total,
+        ${sql.raw(
+          [
+            sums('usd_day', 'micros', 'day'),
+            sums('videos_day', 'videos', 'day'),
+            sums('usd_month', 'micros', 'month'),
+            sums('seconds_month', 'placed.seconds', 'month'),
+          ].join(','),
+        )}
+      from placed group by scope, subject_id
     )
-    update meters set usd_total = meters.usd_total + sums.total, usd_day = meters.usd_day + sums.usd_day,
-      usd_month = meters.usd_month + sums.usd_month, videos_day = meters.videos_day + sums.videos_day,
-      seconds_month = meters.seconds_month + sums.seconds_month
+    update meters set ${sql.raw(
+      ['usd_total', ...figures, ...figures.map((figure) => `former_${figure}`)].map(stopped).join(', '),
+    )}
     from sums where meters.scope = sums.scope and meters.subject_id = sums.subject_id`.execute(tx);
 }

@@ -81,10 +81,11 @@ const USED = sql`
   used as (
     select subjects.scope, subjects.id as subject_id, periods.metric, periods.resets_at,
       case periods.metric
-        when 'usd_day' then case when day = today then usd_day end
-        when 'usd_month' then case when month = this_month then usd_month end
-        when 'videos_day' then case when day = today then videos_day end
-        when 'seconds_month' then case when month = this_month then seconds_month end
+        when 'usd_day' then case today when day then usd_day when former_day then former_usd_day end
+        when 'usd_month' then case this_month when month then usd_month when former_month then former_usd_month end
+        when 'videos_day' then case today when day then videos_day when former_day then former_videos_day end
+        when 'seconds_month' then
+          case this_month when month then seconds_month when former_month then former_seconds_month end
         when 'usd_total' then usd_total
         when 'running' then (
           select count(*) from jobs where status = 'processing' and case subjects.scope when 'user' then user_id = subjects.id
