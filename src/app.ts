@@ -4,6 +4,7 @@ import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { offerFirstAdmin } from './accounts/first-admin.ts';
 import { resolveAuthSecret } from './api-key.ts';
 import { errorText } from './core/errors.ts';
+import { keepInStep } from './database/database-clock.ts';
 import { createListener } from './database/notify.ts';
 import { createGetLineage } from './derivations/lineage.ts';
 import { type AppOptions, layFoundation } from './foundation.ts';
@@ -18,6 +19,7 @@ import type { Retention } from './retention/retention.ts';
 import type { Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import { createServices } from './services.ts';
+import { optional } from './system/health.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { startRollup } from './usage/rollup.ts';
@@ -49,7 +51,7 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, databaseUrl: url } = options;
   const foundation = await layFoundation(options);
-  const { clock, log, lifecycle, db, storage, outbound, catalog, apiKey } = foundation;
+  const { clock, gate, log, lifecycle, db, storage, outbound, catalog, apiKey } = foundation;
   const services = await createServices(foundation, options);
   const { parts, queue, engine, cache, jobs, prices, upkeep } = services;
 
@@ -83,6 +85,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     cache.reset(true);
     accounts.sessions.forget();
     void reloadPrices();
+    // Another server may answer now, with another clock; the next measure comes within seconds if this one fails.
+    clock.sync().catch(() => {});
   });
   const access = await createAccess({
     config,
@@ -99,6 +103,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   cache.reset(true);
 
   const ledgerWatch = createLedgerWatch({ db, clock, log });
+  // One that only answers requests does so in the database's time, whatever its machine's clock says.
+  const checkClock = async () => gate.assertOpen();
   const metrics = createMetrics({
     clock,
     countJobs: () => jobs.countByStatus(),
@@ -121,6 +127,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       database: () => db.selectFrom('users').select('id').limit(1).execute(),
       queue: () => queue.check(),
       storage: () => storage.check(),
+      clock: config.role === 'api' ? optional(checkClock) : checkClock,
       ...access.checks,
     },
   });
@@ -143,6 +150,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       await server.ready();
     },
     async start() {
+      const inStep = keepInStep(clock, log);
+      lifecycle.onStop('clock', () => inStep.stop());
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
       if (alone) {

@@ -23,9 +23,9 @@ export async function createServices(
   foundation: Foundation,
   { config, databaseUrl: url, bossClock }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'>,
 ) {
-  const { db, clock, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
+  const { db, clock, gate, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
   const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
-  const queue = createQueue({ url, log, clock, ...(bossClock ? { bossClock } : {}) });
+  const queue = createQueue({ url, log, clock, mayWork: gate.isOpen, ...(bossClock ? { bossClock } : {}) });
   lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
   const cache = createJobCache();
   const write = createWriter({
@@ -42,7 +42,7 @@ export async function createServices(
   );
   const { deadlines } = config;
   const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
-  const engine = createEngineRunner(parts, queue);
+  const engine = createEngineRunner(parts, queue, gate);
   const create = createCreate({
     ...parts,
     quotaZone: config.quotaZone,

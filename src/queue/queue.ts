@@ -89,15 +89,18 @@ export interface QueueOptions {
   /** pg-boss's own test clock, in tests: then nothing runs by itself, only `runDue` moves things. */
   bossClock?: BossClock;
   maxConnections?: number;
+  /** While it says no, nothing is taken; what runs goes on. Always yes when left out. */
+  mayWork?: () => boolean;
 }
 
 /** pg-boss in the database that holds the jobs, behind the few words above. */
 export function createQueue(options: QueueOptions): Queue {
-  const { log, clock } = options;
+  const { log, clock, mayWork = () => true } = options;
   const kinds = new Map<string, TaskKind<object>>();
   const stopping = new AbortController();
   const overtime = new AbortController();
   let started = false;
+  let isTaking = false;
   let sweep: Loop | undefined;
   const boss = new PgBoss({
     connectionString: options.url,
@@ -117,6 +120,39 @@ export function createQueue(options: QueueOptions): Queue {
 
   const onError = (error: unknown) =>
     log.warn({ error: errorText(error) }, 'the sweep of the queue failed; it goes on');
+
+  /** Takes tasks of every kind, or none, as `mayWork` says. */
+  async function follow(): Promise<void> {
+    const may = mayWork();
+    if (may === isTaking) return;
+    isTaking = may;
+    for (const kind of kinds.values()) {
+      if (may) await take(kind);
+      else await boss.offWork(kind.name, { wait: false });
+    }
+  }
+
+  async function take(kind: TaskKind<object>): Promise<void> {
+    const polling = {
+      pollingIntervalSeconds: 1,
+      notifyPollingIntervalSeconds: 1,
+      // A backlog is worked off without a pause; else each worker would take one task a second.
+      burstWhenReadyExceeds: 1,
+      includeMetadata: true,
+    } as const;
+    await boss.work<object>(
+      kind.name,
+      { ...polling, localConcurrency: kind.concurrency, heartbeatRefreshSeconds: REFRESH_SECONDS },
+      async ([job]) => {
+        if (job) await run(kind, job.data, job.retryCount, job.signal);
+      },
+    );
+  }
+
+  async function round(): Promise<boolean> {
+    await follow();
+    return releaseDead();
+  }
 
   async function releaseDead(): Promise<boolean> {
     await boss.getDb().executeSql(RELEASE_DEAD);
@@ -174,29 +210,15 @@ export function createQueue(options: QueueOptions): Queue {
       await boss.start();
       started = true;
       if (alone) await boss.getDb().executeSql(RELEASE_ALL);
-      if (work) sweep = startLoop({ clock, intervalMs: SWEEP_MS, round: releaseDead, onError });
-      for (const kind of kinds.values()) {
-        await declare(kind);
-        if (!work) continue;
-        const polling = {
-          pollingIntervalSeconds: 1,
-          notifyPollingIntervalSeconds: 1,
-          // A backlog is worked off without a pause; else each worker would take one task a second.
-          burstWhenReadyExceeds: 1,
-          includeMetadata: true,
-        } as const;
-        await boss.work<object>(
-          kind.name,
-          { ...polling, localConcurrency: kind.concurrency, heartbeatRefreshSeconds: REFRESH_SECONDS },
-          async ([job]) => {
-            if (job) await run(kind, job.data, job.retryCount, job.signal);
-          },
-        );
-      }
+      for (const kind of kinds.values()) await declare(kind);
+      if (!work) return;
+      await follow();
+      sweep = startLoop({ clock, intervalMs: SWEEP_MS, round, onError });
     },
 
     async runDue() {
       let ran = 0;
+      if (!mayWork()) return ran;
       for (const kind of kinds.values()) {
         for (;;) {
           const [job] = await boss.fetch<object>(kind.name, { includeMetadata: true });
