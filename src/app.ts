@@ -171,7 +171,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       await listen(server, config.http);
       return addressOf(server, config.http.host);
     },
-    stop: () => lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
+    stop() {
+      queue.halt();
+      return lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly'));
+    },
   };
 }
 

@@ -15,9 +15,6 @@ import { createRetention } from './retention/retention.ts';
 import { createUpkeep } from './retention/upkeep.ts';
 import { createPriceBook } from './usage/price-book.ts';
 
-/** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
-const STOP_TIMEOUT_MS = 6000;
-
 /** What the product does, on its foundation: the engine, and what routes call. */
 export async function createServices(
   foundation: Foundation,
@@ -26,7 +23,7 @@ export async function createServices(
   const { db, clock, gate, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
   const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
   const queue = createQueue({ url, log, clock, mayWork: gate.isOpen, ...(bossClock ? { bossClock } : {}) });
-  lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
+  lifecycle.onStop('queue', () => queue.stop(config.drainMs));
   const cache = createJobCache();
   const write = createWriter({
     db,

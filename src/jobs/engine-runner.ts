@@ -37,12 +37,14 @@ export function createEngineRunner(parts: EngineParts, queue: Queue, gate: WorkG
     name: TASKS.submit,
     concurrency: 8,
     timeoutSeconds: 900,
+    drains: true,
     handle: (task) => submit(parts, task),
   });
   queue.define<JobTask>({
     name: TASKS.reconcile,
     concurrency: 2,
     timeoutSeconds: 900,
+    drains: true,
     // Certainty comes at a known time, the end of the grace: not long after it somebody should look.
     retryMaxSeconds: 10,
     handle: (task) => reconcile(parts, task),

@@ -38,7 +38,7 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   const provider = providerOf(parts.catalog, attempt.connection);
 
   if (provider && (await mayRepeat(parts, provider, attempt))) {
-    if (await repeat(parts, provider, job, attempt, task.signal)) return;
+    if (await repeat(parts, provider, job, attempt, task)) return;
   }
   const verdict = provider ? await see(parts, provider, job, attempt, task.stopping) : UNSEEN;
   if (verdict.outcome === 'found') return accept(parts, attempt, verdict.operation);
@@ -83,12 +83,13 @@ async function repeat(
   provider: Provider,
   job: Job,
   attempt: Attempt,
-  signal: AbortSignal,
+  task: Task<JobTask>,
 ): Promise<boolean> {
   const reference = await readReference(parts.storage, job);
+  task.stopping.throwIfAborted();
   const call = await beginCall(parts, attempt, 'unconfirmed', provider);
   if (!call) return true;
-  const heard = await makeCall(parts, provider, attempt, call, { reference, signal });
+  const heard = await makeCall(parts, provider, attempt, call, { reference, task });
   const { ended } = heard;
   if (heard.operation !== undefined) {
     await writeHeard(parts, () => accept(parts, attempt, heard.operation, ended));

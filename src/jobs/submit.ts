@@ -39,9 +39,10 @@ export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<v
   // Whatever can fail here does so before the call is written down.
   const reference = await readReference(parts.storage, job);
   for (let calls = 1; ; calls += 1) {
+    task.stopping.throwIfAborted();
     const call = await beginCall(parts, attempt, 'intended', provider);
     if (!call) return;
-    const heard = await makeCall(parts, provider, attempt, call, { reference, signal: task.signal });
+    const heard = await makeCall(parts, provider, attempt, call, { reference, task });
     const isToBeMadeAgain = await writeHeard(parts, () => settle(parts, job, attempt, heard));
     if (!isToBeMadeAgain) return;
     if (heard.operation === undefined && (calls >= MOST_CALLS || !heard.error.askAgain)) throw heard.error;
