@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { createAccess } from './access.ts';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { offerFirstAdmin } from './accounts/first-admin.ts';
@@ -23,6 +22,7 @@ import { optional } from './system/health.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { startRollup } from './usage/rollup.ts';
+import { readVersion } from './version.ts';
 
 export type { AppOptions };
 
@@ -52,8 +52,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { config, databaseUrl: url } = options;
   const foundation = await layFoundation(options);
   const { clock, gate, log, lifecycle, db, storage, outbound, catalog, apiKey } = foundation;
-  const services = await createServices(foundation, options);
-  const { parts, queue, engine, cache, jobs, prices, upkeep } = services;
+  const version = await readVersion();
+  const services = await createServices(foundation, { ...options, version });
+  const { parts, queue, engine, cache, jobs, presence, prices, upkeep } = services;
 
   const reloadPrices = () =>
     prices
@@ -112,7 +113,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const server = await createHttp({
     config,
-    version: await readVersion(),
+    version,
     logger: log,
     clock,
     ...services,
@@ -147,6 +148,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     models: modelNames(catalog),
     async prepare() {
       await queue.start({ work: false });
+      await presence.enter();
       await server.ready();
     },
     async start() {
@@ -154,6 +156,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       lifecycle.onStop('clock', () => inStep.stop());
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
+      await presence.enter();
       if (alone) {
         await releasePolls(db, new Date(clock.now()));
         await endAbandonedCalls(db, new Date(clock.now()));
@@ -173,6 +176,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     stop() {
       queue.halt();
+      presence.drain();
       return lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly'));
     },
   };
@@ -186,9 +190,4 @@ function modelNames(catalog: Catalog): string[] {
     ...catalog.aliases().map((entry) => entry.alias),
   ];
   return [...new Set([standard, ...names])].filter((name) => name !== undefined);
-}
-
-async function readVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
 }

@@ -7,7 +7,9 @@ import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService } from './jobs/jobs.service.ts';
+import { connectionNames } from './jobs/engine.ts';
 import { findRunTimes } from './jobs/poll.repository.ts';
+import { createPresence } from './jobs/presence.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
 import { createQueue } from './queue/queue.ts';
@@ -18,7 +20,12 @@ import { createPriceBook } from './usage/price-book.ts';
 /** What the product does, on its foundation: the engine, and what routes call. */
 export async function createServices(
   foundation: Foundation,
-  { config, databaseUrl: url, bossClock }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'>,
+  {
+    config,
+    databaseUrl: url,
+    bossClock,
+    version,
+  }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'> & { version: string },
 ) {
   const { db, clock, gate, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
   const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
@@ -37,8 +44,18 @@ export async function createServices(
     (connection, model, seconds) => findRunTimes(db, connection, model, seconds),
     () => clock.now(),
   );
-  const { deadlines } = config;
-  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
+  const { deadlines, role } = config;
+  const presence = createPresence({
+    db,
+    clock,
+    log,
+    role,
+    version,
+    connections: role === 'api' ? [] : connectionNames(catalog),
+    skewMs: clock.skewMs,
+  });
+  lifecycle.onStop('presence', () => presence.leave());
+  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes, presence };
   const engine = createEngineRunner(parts, queue, gate);
   const create = createCreate({
     ...parts,
@@ -77,6 +94,7 @@ export async function createServices(
     prices,
     assets,
     jobs,
+    presence,
     batches,
     derivations,
     retention,

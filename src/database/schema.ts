@@ -172,6 +172,32 @@ export interface UpkeepTable {
   report: JsonColumn<JsonObject>;
 }
 
+export interface ProcessesTable {
+  id: string;
+  role: string;
+  version: string;
+  host: string;
+  pid: number;
+  started_at: Date;
+  seen_at: Date;
+  skew_ms: Generated<number>;
+  draining_at: Date | null;
+  stopped_at: Date | null;
+}
+
+export interface ConnectionWorkersTable {
+  connection: string;
+  process_id: string;
+  first_served_at: Date;
+  last_served_at: Date;
+}
+
+export interface LeasesTable {
+  name: string;
+  holder: string;
+  until: Date;
+}
+
 /** Every table of ours; pg-boss keeps its own in the schema `pgboss`. */
 export interface DB {
   owners: people.OwnersTable;
@@ -211,4 +237,7 @@ export interface DB {
   usage_batches: money.UsageBatchesTable;
   ledger_checks: money.LedgerChecksTable;
   upkeep: UpkeepTable;
+  processes: ProcessesTable;
+  connection_workers: ConnectionWorkersTable;
+  leases: LeasesTable;
 }

@@ -67,20 +67,3 @@ export async function findForgotten(db: Kysely<DB>, before: Date): Promise<strin
     .execute();
   return rows.map(({ id }) => id);
 }
-
-/** Jobs that wait for a connection which has not been configured since before they were created. */
-export async function findUnroutable(
-  db: Kysely<DB>,
-  connections: string[],
-  createdBefore: Date,
-): Promise<string[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('status', '=', 'pending')
-    .where('connection', 'not in', ['', ...connections])
-    .where('created_at', '<', createdBefore)
-    .limit(LIMIT)
-    .execute();
-  return rows.map(({ id }) => id);
-}
