@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { createAccess } from './access.ts';
 import { type Accounts, createAccounts } from './accounts/accounts.ts';
 import { offerFirstAdmin } from './accounts/first-admin.ts';
 import { resolveAuthSecret } from './api-key.ts';
 import { errorText } from './core/errors.ts';
+import { keepInStep } from './database/database-clock.ts';
 import { createListener } from './database/notify.ts';
 import { startOutbox } from './database/outbox.ts';
 import { createGetLineage } from './derivations/lineage.ts';
@@ -20,9 +20,11 @@ import type { Retention } from './retention/retention.ts';
 import type { Upkeep } from './retention/upkeep.ts';
 import { createHttp } from './routes.ts';
 import { createServices } from './services.ts';
+import { optional } from './system/health.ts';
 import { createMetrics } from './system/metrics.ts';
 import { createLedgerWatch, type LedgerWatch } from './usage/ledger-watch.ts';
 import { startRollup } from './usage/rollup.ts';
+import { readVersion } from './version.ts';
 
 export type { AppOptions };
 
@@ -51,9 +53,10 @@ export interface App {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, databaseUrl: url } = options;
   const foundation = await layFoundation(options);
-  const { clock, log, lifecycle, db, storage, outbound, catalog, apiKey } = foundation;
-  const services = await createServices(foundation, options);
-  const { parts, queue, engine, cache, jobs, prices, upkeep } = services;
+  const { clock, gate, log, lifecycle, db, storage, outbound, catalog, apiKey } = foundation;
+  const version = await readVersion();
+  const services = await createServices(foundation, { ...options, version });
+  const { parts, queue, engine, cache, jobs, presence, prices, upkeep } = services;
 
   const reloadPrices = () =>
     prices
@@ -85,6 +88,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     cache.reset(true);
     accounts.sessions.forget();
     void reloadPrices();
+    // Another server may answer now, with another clock; the next measure comes within seconds if this one fails.
+    clock.sync().catch(() => {});
   });
   const access = await createAccess({
     config,
@@ -104,6 +109,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   services.onChanges(() => outbox.wake());
 
   const ledgerWatch = createLedgerWatch({ db, clock, log });
+  // One that only answers requests does so in the database's time, whatever its machine's clock says.
+  const checkClock = async () => gate.assertOpen();
   const metrics = createMetrics({
     clock,
     countJobs: () => jobs.countByStatus(),
@@ -111,7 +118,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const server = await createHttp({
     config,
-    version: await readVersion(),
+    version,
     logger: log,
     clock,
     ...services,
@@ -126,6 +133,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       database: () => db.selectFrom('users').select('id').limit(1).execute(),
       queue: () => queue.check(),
       storage: () => storage.check(),
+      clock: config.role === 'api' ? optional(checkClock) : checkClock,
       ...access.checks,
     },
   });
@@ -145,11 +153,15 @@ export async function createApp(options: AppOptions): Promise<App> {
     models: modelNames(catalog),
     async prepare() {
       await queue.start({ work: false });
+      await presence.enter();
       await server.ready();
     },
     async start() {
+      const inStep = keepInStep(clock, log);
+      lifecycle.onStop('clock', () => inStep.stop());
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
+      await presence.enter();
       if (alone) {
         const now = new Date(clock.now());
         await Promise.all([releasePolls(db, now), releaseWalks(db), endAbandonedCalls(db, now)]);
@@ -167,7 +179,11 @@ export async function createApp(options: AppOptions): Promise<App> {
       await listen(server, config.http);
       return addressOf(server, config.http.host);
     },
-    stop: () => lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
+    stop() {
+      queue.halt();
+      presence.drain();
+      return lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly'));
+    },
   };
 }
 
@@ -179,9 +195,4 @@ function modelNames(catalog: Catalog): string[] {
     ...catalog.aliases().map((entry) => entry.alias),
   ];
   return [...new Set([standard, ...names])].filter((name) => name !== undefined);
-}
-
-async function readVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
 }

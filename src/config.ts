@@ -54,6 +54,8 @@ export interface Config {
   /** Most videos in one batch. */
   batchMaxVideos: number;
   deadlines: { overdueMs: number; giveUpMs: number };
+  /** How long a stop waits at the most for the answers to paid calls, in ms. */
+  drainMs: number;
   importLimitBytes: number;
   lineageMaxDepth: number;
   assets: { allowPrivate: boolean };
@@ -175,6 +177,7 @@ export function loadConfig(env: Environment): Config {
     quotaZone: settings.QUOTA_TIME_ZONE,
     batchMaxVideos: settings.BATCH_MAX_VIDEOS,
     deadlines: { overdueMs: settings.JOB_DEADLINE, giveUpMs: settings.JOB_GIVE_UP },
+    drainMs: settings.DRAIN_TIMEOUT ?? drainOf(connections),
     importLimitBytes: settings.IMPORT_LIMIT,
     lineageMaxDepth: settings.LINEAGE_MAX_DEPTH,
     assets: { allowPrivate: settings.ASSET_ALLOW_PRIVATE },
@@ -216,6 +219,14 @@ export function loadConfig(env: Environment): Config {
     problems.push(`${text.slice(1)} is not set, but the connection ${connection} takes its key from it.`);
     return undefined;
   }
+}
+
+/** Until a call has gone out, and after its answer for writing it down and the end of the process, in ms. */
+const DRAIN_MARGIN_MS = 10_000;
+
+/** A call that has just begun may use up its time-out. The simulator answers at once. */
+function drainOf(connections: readonly ConnectionConfig[]): number {
+  return Math.max(0, ...connections.map(({ timeoutMs }) => timeoutMs)) + DRAIN_MARGIN_MS;
 }
 
 /** All of it or nothing: without an audience, a token for any other service of the issuer would do. */

@@ -8,7 +8,10 @@ import { createConnections } from './connections.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { createLifecycle, type Lifecycle } from './core/lifecycle.ts';
 import { createOutbound, type Lookup, type Outbound } from './core/outbound.ts';
+import { createDatabaseClock } from './database/database-clock.ts';
 import { type Database, openDatabase } from './database/open.ts';
+import type { SharedClock } from './core/shared-clock.ts';
+import { createWorkGate, type WorkGate } from './core/work-gate.ts';
 import { removeAbandoned } from './jobs/partial-files.ts';
 import { createMedia, type Media } from './media/media.ts';
 import { type Catalog, createCatalog } from './providers/catalog.ts';
@@ -20,7 +23,7 @@ export interface AppOptions {
   config: Config;
   databaseUrl: string;
   logger: FastifyBaseLogger;
-  /** Tests bring their own; everything in the app takes time from it. */
+  /** Tests bring their own: what time is counted with between two looks at the database's. */
   clock?: Clock;
   bossClock?: QueueOptions['bossClock'];
   media?: Media;
@@ -30,7 +33,10 @@ export interface AppOptions {
 
 /** What every part stands on: the ways to the outside. */
 export interface Foundation {
-  clock: Clock;
+  /** Tells the database's time. */
+  clock: SharedClock;
+  /** Closed while this machine's clock is wrong. */
+  gate: WorkGate;
   log: FastifyBaseLogger;
   lifecycle: Lifecycle;
   tempDir: string;
@@ -58,11 +64,11 @@ export async function layFoundation({
   logger: log,
   ...options
 }: AppOptions): Promise<Foundation> {
-  const clock = options.clock ?? systemClock;
   const lifecycle = createLifecycle();
   const tempDir = join(config.dataDir, 'tmp');
   await mkdir(tempDir, { recursive: true });
-  await removeAbandoned(tempDir, clock.now());
+  // Files have the time of this machine.
+  await removeAbandoned(tempDir, (options.clock ?? systemClock).now());
 
   const { maxConnections } = config.database;
   const db = openDatabase({
@@ -73,6 +79,9 @@ export async function layFoundation({
     applicationName: 'sora-studio',
   });
   lifecycle.onStop('database', () => db.destroy());
+  const clock = createDatabaseClock({ db, local: options.clock, standIn: options.bossClock });
+  await clock.sync();
+  const gate = createWorkGate(clock, log);
   const storage = await openStorage(config.storage, { log, clock });
   lifecycle.onStop('storage', () => storage.close?.());
   const outbound = createOutbound();
@@ -88,7 +97,7 @@ export async function layFoundation({
   });
   lifecycle.onStop('untrusted outbound', () => untrusted.close());
   const catalog = await openCatalog(config, { clock, media, outbound, log });
-  return { clock, log, lifecycle, tempDir, db, storage, media, outbound, untrusted, catalog, apiKey };
+  return { clock, gate, log, lifecycle, tempDir, db, storage, media, outbound, untrusted, catalog, apiKey };
 }
 
 /** Asks every connection for its models, as long as that takes no time: those that are late come later. */

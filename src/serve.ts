@@ -8,7 +8,7 @@ import { migrate } from './database/migrate.ts';
 import { createLogger } from './logger.ts';
 import { banner } from './banner.ts';
 
-/** A stop takes less than this, whatever is running, in ms; then the process ends all the same. */
+/** A stop takes less than this when no paid call is under way, in ms; then the process ends all the same. */
 const STOP_LIMIT_MS = 9500;
 const PARENT_CHECK_MS = 1000;
 const SAME_WISH_MS = 1000;
@@ -18,7 +18,8 @@ export async function serve(config: Config): Promise<void> {
   const startedAt = performance.now();
   const log = createLogger(config);
   const lifecycle = createLifecycle();
-  const stop = createStop(log, () =>
+  const limitMs = Math.max(STOP_LIMIT_MS, config.drainMs);
+  const stop = createStop({ log, limitMs }, () =>
     lifecycle.stop((part, error) => log.error({ part, error }, 'did not stop cleanly')),
   );
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -56,7 +57,7 @@ async function provideDatabase(
 }
 
 /** Stops once. A person who asks again after a moment is taken at their word: the process ends at once. */
-function createStop(log: Logger, stopAll: () => Promise<void>) {
+function createStop({ log, limitMs }: { log: Logger; limitMs: number }, stopAll: () => Promise<void>) {
   let stoppingSince: number | undefined;
   return async (reason: string, exitCode: number): Promise<void> => {
     if (stoppingSince !== undefined) {
@@ -69,7 +70,7 @@ function createStop(log: Logger, stopAll: () => Promise<void>) {
     const limit = setTimeout(() => {
       log.warn('stopping took too long; what was left will be taken up at the next start');
       process.exit(exitCode);
-    }, STOP_LIMIT_MS);
+    }, limitMs);
     await stopAll();
     clearTimeout(limit);
     log.info('stopped');

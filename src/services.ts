@@ -7,6 +7,8 @@ import { createDraftJob } from './jobs/draft-job.ts';
 import { createEngineRunner } from './jobs/engine-runner.ts';
 import { createJobCache } from './jobs/job-cache.ts';
 import { createJobsService } from './jobs/jobs.service.ts';
+import { connectionNames } from './jobs/engine.ts';
+import { createPresence } from './jobs/presence.ts';
 import { findRunTimes } from './jobs/run-times.repository.ts';
 import { createRunTimesBook } from './jobs/run-times.ts';
 import { createWriter } from './jobs/write.ts';
@@ -15,18 +17,20 @@ import { createRetention } from './retention/retention.ts';
 import { createUpkeep } from './retention/upkeep.ts';
 import { createPriceBook } from './usage/price-book.ts';
 
-/** How long running tasks get to come to an end, in ms: a stop takes less than ten seconds, whatever is running. */
-const STOP_TIMEOUT_MS = 6000;
-
 /** What the product does, on its foundation: the engine, and what routes call. */
 export async function createServices(
   foundation: Foundation,
-  { config, databaseUrl: url, bossClock }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'>,
+  {
+    config,
+    databaseUrl: url,
+    bossClock,
+    version,
+  }: Pick<AppOptions, 'config' | 'databaseUrl' | 'bossClock'> & { version: string },
 ) {
-  const { db, clock, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
+  const { db, clock, gate, log, lifecycle, storage, media, tempDir, catalog, untrusted } = foundation;
   const assets = createAssetsService({ db, clock, storage, media, tempDir, outbound: untrusted });
-  const queue = createQueue({ url, log, clock, ...(bossClock ? { bossClock } : {}) });
-  lifecycle.onStop('queue', () => queue.stop(STOP_TIMEOUT_MS));
+  const queue = createQueue({ url, log, clock, mayWork: gate.isOpen, ...(bossClock ? { bossClock } : {}) });
+  lifecycle.onStop('queue', () => queue.stop(config.drainMs));
   const cache = createJobCache();
   let tellOthers = () => {};
   const write = createWriter({
@@ -42,9 +46,19 @@ export async function createServices(
     (connection, model, seconds) => findRunTimes(db, connection, model, seconds),
     () => clock.now(),
   );
-  const { deadlines } = config;
-  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes };
-  const engine = createEngineRunner(parts, queue);
+  const { deadlines, role } = config;
+  const presence = createPresence({
+    db,
+    clock,
+    log,
+    role,
+    version,
+    connections: role === 'api' ? [] : connectionNames(catalog),
+    skewMs: clock.skewMs,
+  });
+  lifecycle.onStop('presence', () => presence.leave());
+  const parts = { db, write, clock, log, catalog, storage, media, tempDir, deadlines, runTimes, presence };
+  const engine = createEngineRunner(parts, queue, gate);
   const create = createCreate({
     ...parts,
     quotaZone: config.quotaZone,
@@ -84,6 +98,7 @@ export async function createServices(
     prices,
     assets,
     jobs,
+    presence,
     batches,
     derivations,
     retention,

@@ -173,6 +173,10 @@ export const SETTINGS = {
     integer(1000, 30 * 24 * 60 * MINUTE_MS),
     24 * 60 * MINUTE_MS,
   ),
+  DRAIN_TIMEOUT: optional(
+    'How long a stop waits for the answers to paid calls, in ms; unset: the longest time-out of a connection and 10 s.',
+    integer(0, 15 * MINUTE_MS),
+  ),
   RETENTION_DAYS: optional(
     'Finished videos are deleted this many days after they finished; unset: never.',
     integer(1, 36_500),

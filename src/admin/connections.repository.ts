@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { ConnectionsTable, DB } from '../database/schema.ts';
+import type { DB } from '../database/schema.ts';
+import type { ConnectionsTable } from '../database/schema-engine.ts';
 
 export interface ConnectionFigures {
   name: string;

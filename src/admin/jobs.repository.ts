@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import type { AttemptsTable, DB, JobsTable } from '../database/schema.ts';
+import type { DB, JobsTable } from '../database/schema.ts';
+import type { AttemptsTable } from '../database/schema-engine.ts';
 import type { Place } from '../core/cursor.ts';
 
 /** A job without what its owner has written: prompt, name, tags and metadata stay unread. */

@@ -15,6 +15,15 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * Time that only goes on: set when the process starts, it does not follow a wall clock that is set forward or back. It may
+ * stand still while the machine sleeps.
+ */
+export const monotonicClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  after: systemClock.after,
+};
+
 /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -19,7 +19,8 @@ export type IdPrefix =
   | 'inv'
   | 'session'
   | 'acc'
-  | 'ver';
+  | 'ver'
+  | 'proc';
 
 /** `prefix_` and 32 hex digits that sort by time of creation. */
 export function newId(prefix: IdPrefix): string {

@@ -1,6 +1,7 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { Json, JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { JsonColumn } from './schema-columns.ts';
+import type * as engine from './schema-engine.ts';
 import type * as money from './schema-money.ts';
 import type * as people from './schema-people.ts';
 
@@ -64,45 +65,13 @@ export interface JobsTable {
   finished_at: Date | null;
   deleted_at: Date | null;
   fingerprint: string | null;
-  last_error: ColumnType<LastError | null, LastError | string | null | undefined, string | null>;
+  last_error: ColumnType<
+    engine.LastError | null,
+    engine.LastError | string | null | undefined,
+    string | null
+  >;
   place_given_up_at: Date | null;
   search: ColumnType<string, never, never>;
-}
-
-export interface AttemptsTable {
-  id: string;
-  job_id: string;
-  number: number;
-  connection: string;
-  state: 'intended' | 'sent' | 'accepted' | 'rejected' | 'unconfirmed' | 'orphaned';
-  plan: JsonColumn<JsonObject>;
-  operation: ColumnType<Json, string | null | undefined, string | null>;
-  error_code: string | null;
-  error_message: string | null;
-  created_at: Date;
-  sent_at: Date | null;
-  settled_at: Date | null;
-  duty: 'stop' | null;
-  duty_at: Date | null;
-  stop_sent_at: Date | null;
-  stop_outcome: 'not_started' | 'cancelled' | 'cancelled_billed' | 'too_late' | 'written_off' | null;
-  evidence: ColumnType<JsonObject | null, string | null | undefined, string | null>;
-}
-
-export interface CallsTable {
-  id: Generated<number>;
-  attempt_id: string;
-  number: number;
-  sent_at: Date;
-  ends_at: Date;
-  ended_at: Date | null;
-  outcome: 'accepted' | 'refused' | 'turned_away' | 'not_sent' | 'lost' | null;
-}
-
-export interface FormerOperationsTable {
-  connection: string;
-  operation_hash: string;
-  deleted_at: Date;
 }
 
 export interface IdempotencyKeysTable {
@@ -117,57 +86,6 @@ export interface ClientRetriesTable {
   job_id: string;
   retry_counts: number[];
   answered_at: Date;
-}
-
-export interface PollsTable {
-  job_id: string;
-  connection: string;
-  due_at: Date;
-  count: Generated<number>;
-}
-
-/** What an open job waits for; `at` is ISO 8601. */
-export interface LastError {
-  code: string;
-  message: string;
-  at: string;
-}
-
-export interface TroublesTable {
-  job_id: string;
-  connection: string;
-  kind: 'gone' | 'no_file' | 'named' | 'other';
-  reason: string;
-  since: Date;
-  same_since: Date;
-  looks: Generated<number>;
-  calm_since: Date;
-  lacked: Generated<boolean>;
-  last_at: Date;
-}
-
-export interface WalksTable {
-  connection: string;
-  walker: string | null;
-  held_until: Generated<Date>;
-  due_at: Generated<Date>;
-  cursor: string | null;
-}
-
-export interface ConnectionsTable {
-  name: string;
-  allowed: number | null;
-  slowed_at: Date | null;
-  blocked_until: Date | null;
-  tokens: number;
-  refilled_at: Date;
-}
-
-/** When a person's last video was admitted to a connection. */
-export interface TurnsTable {
-  connection: string;
-  person_id: string;
-  taken_at: Date;
 }
 
 export interface EventsTable {
@@ -235,17 +153,17 @@ export interface DB {
   sign_in_attempts: people.SignInAttemptsTable;
   audit_log: people.AuditLogTable;
   jobs: JobsTable;
-  attempts: AttemptsTable;
-  calls: CallsTable;
-  former_operations: FormerOperationsTable;
+  attempts: engine.AttemptsTable;
+  calls: engine.CallsTable;
+  former_operations: engine.FormerOperationsTable;
   idempotency_keys: IdempotencyKeysTable;
   client_retries: ClientRetriesTable;
   events: EventsTable;
-  polls: PollsTable;
-  troubles: TroublesTable;
-  walks: WalksTable;
-  connections: ConnectionsTable;
-  turns: TurnsTable;
+  polls: engine.PollsTable;
+  troubles: engine.TroublesTable;
+  walks: engine.WalksTable;
+  connections: engine.ConnectionsTable;
+  turns: engine.TurnsTable;
   batches: BatchesTable;
   collections: CollectionsTable;
   assets: AssetsTable;
@@ -262,4 +180,7 @@ export interface DB {
   usage_batches: money.UsageBatchesTable;
   ledger_checks: money.LedgerChecksTable;
   upkeep: UpkeepTable;
+  processes: engine.ProcessesTable;
+  connection_workers: engine.ConnectionWorkersTable;
+  leases: engine.LeasesTable;
 }

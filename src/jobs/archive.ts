@@ -5,7 +5,7 @@ import type { Task } from '../queue/queue.ts';
 import { pauseBeforeFetch, refuseFile } from './archive-verdict.ts';
 import { findLiveAttempt } from './attempts.repository.ts';
 import { download, type Downloaded } from './download.ts';
-import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { type EngineParts, type JobTask, notServedHere, providerOf } from './engine.ts';
 import { bytesOf, type Job, type JobFiles, type JobResult, type StoredFile } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { moveJob } from './moves.repository.ts';
@@ -24,8 +24,9 @@ export async function archive(parts: EngineParts, task: Task<JobTask>): Promise<
   const job = await findJob(parts.db, task.data.jobId);
   if (job?.stage !== 'archiving') return;
   const attempt = await findLiveAttempt(parts.db, job.id);
-  const provider = attempt && providerOf(parts.catalog, attempt.connection);
-  if (!attempt?.operation || !provider) throw new Error(`the connection ${job.connection} is not configured`);
+  if (!attempt?.operation) throw new Error(`${job.id} has no operation to fetch the video of`);
+  const provider = providerOf(parts.catalog, attempt.connection);
+  if (!provider) throw notServedHere(attempt.connection);
 
   if ((await pauseBeforeFetch(parts, job.id)) > 0)
     throw new Error('it is too early to ask for the file again');

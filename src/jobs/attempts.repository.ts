@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { Json } from '../core/json.ts';
-import type { AttemptsTable, DB } from '../database/schema.ts';
+import type { DB } from '../database/schema.ts';
+import type { AttemptsTable } from '../database/schema-engine.ts';
 
 /** One paid call for a job. */
 export type Attempt = Selectable<AttemptsTable>;

@@ -9,9 +9,10 @@ import {
   ProviderError,
   type ReferenceImage,
 } from '../providers/provider.ts';
+import type { Task } from '../queue/queue.ts';
 import { type Attempt, lockAttempt, moveAttempt } from './attempts.repository.ts';
 import { type Call, type CallOutcome, insertCall } from './calls.repository.ts';
-import type { EngineParts } from './engine.ts';
+import type { EngineParts, JobTask } from './engine.ts';
 import type { Ended } from './outcomes.ts';
 
 /**
@@ -53,16 +54,26 @@ export async function makeCall(
   provider: Provider,
   { id, plan, job_id: jobId }: Attempt,
   call: Call,
-  { reference, signal }: { reference: ReferenceImage | undefined; signal: AbortSignal },
+  {
+    reference,
+    task,
+  }: { reference: ReferenceImage | undefined; task: Pick<Task<JobTask>, 'signal' | 'stopping'> },
 ): Promise<Heard> {
   let wasAsked = false;
   const mayStillSend = () => {
     wasAsked = true;
+    // A process that is to stop begins no call: it would have to wait for its end.
+    if (task.stopping.aborted) return false;
     return parts.clock.now() <= call.sent_at.getTime() + SEND_WITHIN_MS;
   };
   const end = (outcome: CallOutcome): Ended => ({ callId: call.id, outcome });
   try {
-    const context = { idempotencyKey: id, mayStillSend, signal, ...(reference ? { reference } : {}) };
+    const context = {
+      idempotencyKey: id,
+      mayStillSend,
+      signal: task.signal,
+      ...(reference ? { reference } : {}),
+    };
     const operation = await provider.submit(plan as unknown as Plan, context);
     return { operation, ended: end('accepted') };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import type { CallsTable, DB } from '../database/schema.ts';
+import type { DB } from '../database/schema.ts';
+import type { CallsTable } from '../database/schema-engine.ts';
 
 /** One paid call of an attempt, its first or a repetition: committed before it goes out. */
 export type Call = Selectable<CallsTable>;

@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Json } from '../core/json.ts';
-import type { AttemptsTable, DB } from '../database/schema.ts';
+import type { DB } from '../database/schema.ts';
+import type { AttemptsTable } from '../database/schema-engine.ts';
 import type { Call } from './calls.repository.ts';
 
 /** An attempt with what decides whose a listed video is. */

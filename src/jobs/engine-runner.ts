@@ -1,5 +1,6 @@
 import { errorText } from '../core/errors.ts';
 import { type Loop, startLoop } from '../core/loop.ts';
+import type { WorkGate } from '../core/work-gate.ts';
 import type { Queue } from '../queue/queue.ts';
 import { admitWaiting } from './admission.ts';
 import { archive } from './archive.ts';
@@ -34,17 +35,19 @@ export interface EngineRunner {
 }
 
 /** Declares the engine's tasks on the queue and drives what is not a task. */
-export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunner {
+export function createEngineRunner(parts: EngineParts, queue: Queue, gate: WorkGate): EngineRunner {
   queue.define<JobTask>({
     name: TASKS.submit,
     concurrency: 8,
     timeoutSeconds: 900,
+    drains: true,
     handle: (task) => submit(parts, task),
   });
   queue.define<JobTask>({
     name: TASKS.reconcile,
     concurrency: 2,
     timeoutSeconds: 900,
+    drains: true,
     // Certainty comes at a known time, the end of the grace: not long after it somebody should look.
     retryMaxSeconds: 10,
     handle: (task) => reconcile(parts, task),
@@ -69,6 +72,11 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
   const woken: Record<string, Loop[]> = {};
   const names = connectionNames(parts.catalog);
 
+  /** Nothing is taken while the gate is closed; a look at the models takes nothing. */
+  function work(what: string, intervalMs: number, round: (signal: AbortSignal) => Promise<boolean>): Loop {
+    return loop(what, intervalMs, async (signal) => gate.isOpen() && (await round(signal)));
+  }
+
   function loop(what: string, intervalMs: number, round: (signal: AbortSignal) => Promise<boolean>): Loop {
     const onError = (error: unknown) =>
       parts.log.error({ error: errorText(error) }, `${what} failed; it goes on`);
@@ -78,6 +86,7 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
   }
 
   async function step(part: EnginePart): Promise<number> {
+    if (!(await gate.check())) return 0;
     switch (part) {
       case 'rescue':
         return rescue(parts);
@@ -95,13 +104,13 @@ export function createEngineRunner(parts: EngineParts, queue: Queue): EngineRunn
 
   return {
     start() {
-      const admission = loop('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0);
+      const admission = work('admission', ADMISSION_INTERVAL_MS, async () => (await admitWaiting(parts)) > 0);
       // A job that comes, comes back or ends: somebody waits, or a place is free.
       woken['queued'] = woken['finished'] = [admission];
       woken['rendering'] = names.map((name) =>
-        loop('polling', POLL_INTERVAL_MS, async (signal) => (await pollDue(parts, name, signal)) > 0),
+        work('polling', POLL_INTERVAL_MS, async (signal) => (await pollDue(parts, name, signal)) > 0),
       );
-      loop('rescue', RESCUE_INTERVAL_MS, async () => (await rescue(parts)) > 0);
+      work('rescue', RESCUE_INTERVAL_MS, async () => (await rescue(parts)) > 0);
       loop('tidying up', TIDY_INTERVAL_MS, async () => {
         await removeAbandoned(parts.tempDir, parts.clock.now(), (ids) => stillArchiving(parts.db, ids));
         return false;

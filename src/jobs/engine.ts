@@ -6,6 +6,8 @@ import type { Media } from '../media/media.ts';
 import type { Catalog, Connection } from '../providers/catalog.ts';
 import type { Provider } from '../providers/provider.ts';
 import type { Storage } from '../storage/storage.ts';
+import { PutBack } from '../queue/put-back.ts';
+import type { Presence } from './presence.ts';
 import type { RunTimesBook } from './run-times.ts';
 import type { Writer } from './write.ts';
 
@@ -22,6 +24,7 @@ export interface EngineParts {
   tempDir: string;
   deadlines: Deadlines;
   runTimes: RunTimesBook;
+  presence: Presence;
 }
 
 export interface Deadlines {
@@ -52,9 +55,17 @@ export function attemptKey(jobId: string, number: number): string {
   return `${jobId}:${number}`;
 }
 
-/** The connection a job was routed to; undefined when the operator has taken it away. */
+/** The connection a job was routed to; undefined when this process does not know it. */
 export function providerOf(catalog: Catalog, name: string): Provider | undefined {
   return catalog.connection(name)?.provider;
+}
+
+/** A task that this process cannot do waits so long before any process takes it again, in ms. */
+const ELSEWHERE_MS = 3000;
+
+/** For a task of a connection that this process does not know: another one may. */
+export function notServedHere(connection: string): PutBack {
+  return new PutBack(`the connection ${connection} is not configured here`, ELSEWHERE_MS);
 }
 
 export function connectionNames(catalog: Catalog): string[] {

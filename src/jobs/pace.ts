@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import type { ConnectionsTable } from '../database/schema.ts';
+import type { ConnectionsTable } from '../database/schema-engine.ts';
 
 /** What is known of a connection's pace. */
 export type PaceState = Omit<Selectable<ConnectionsTable>, 'name'>;

@@ -7,14 +7,16 @@ import type { Verdict } from './attribution.ts';
 import { beginCall, makeCall, writeHeard } from './call.ts';
 import { findCalls } from './calls.repository.ts';
 import { spanOf } from './calls.ts';
-import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { type EngineParts, type JobTask, notServedHere, providerOf } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
 import type { Job } from './job.ts';
 import { findJob } from './jobs.repository.ts';
 import { look } from './look.ts';
 import { moveJob } from './moves.repository.ts';
 import { accept, requeue, writeEnded } from './outcomes.ts';
+import { isServed } from './presence.repository.ts';
 import { readReference } from './reference.ts';
+import { UNROUTABLE_MS } from './unroutable.ts';
 
 /** After this long without certainty an operator is asked, in ms since the last call. */
 const ATTENTION_MS = 15 * 60_000;
@@ -36,9 +38,11 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   const attempt = await findLiveAttempt(parts.db, job.id);
   if (attempt?.state !== 'unconfirmed') return;
   const provider = providerOf(parts.catalog, attempt.connection);
+  if (!provider && (await isServedElsewhere(parts, attempt.connection)))
+    throw notServedHere(attempt.connection);
 
   if (provider && (await mayRepeat(parts, provider, attempt))) {
-    if (await repeat(parts, provider, job, attempt, task.signal)) return;
+    if (await repeat(parts, provider, job, attempt, task)) return;
   }
   const verdict = provider ? await see(parts, provider, job, attempt, task.stopping) : UNSEEN;
   if (verdict.outcome === 'found') return accept(parts, attempt, verdict.operation);
@@ -56,10 +60,19 @@ export async function reconcile(parts: EngineParts, task: Task<JobTask>): Promis
   }
   if (job.stage === 'needs_attention') return;
   if (await isHopeless(parts, provider, attempt)) return giveUp(parts, attempt, verdict);
+  if (!provider) throw notServedHere(attempt.connection);
   throw new Error('it is still unknown whether the provider took the job');
 }
 
 const UNSEEN: Unknown = { outcome: 'unknown', why: 'the connection is not configured here', candidates: [] };
+
+/** A process that knows the connection finds out; only one that no process serves any more is given up here. */
+function isServedElsewhere(
+  { db, clock }: Pick<EngineParts, 'db' | 'clock'>,
+  connection: string,
+): Promise<boolean> {
+  return isServed(db, connection, new Date(clock.now() - UNROUTABLE_MS));
+}
 
 /** Whether the upstream still knows the key, and has not refused a repetition before: that would not change. */
 async function mayRepeat(
@@ -83,12 +96,13 @@ async function repeat(
   provider: Provider,
   job: Job,
   attempt: Attempt,
-  signal: AbortSignal,
+  task: Task<JobTask>,
 ): Promise<boolean> {
   const reference = await readReference(parts.storage, job);
+  task.stopping.throwIfAborted();
   const call = await beginCall(parts, attempt, 'unconfirmed', provider);
   if (!call) return true;
-  const heard = await makeCall(parts, provider, attempt, call, { reference, signal });
+  const heard = await makeCall(parts, provider, attempt, call, { reference, task });
   const { ended } = heard;
   if (heard.operation !== undefined) {
     await writeHeard(parts, () => accept(parts, attempt, heard.operation, ended));

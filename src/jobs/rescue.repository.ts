@@ -55,20 +55,3 @@ export async function findHopeless(
 export async function postponeSteps(write: Write, ids: string[], until: Date): Promise<void> {
   await write.tx.updateTable('jobs').set({ due_at: until }).where('id', 'in', ids).execute();
 }
-
-/** Jobs that wait for a connection which has not been configured since before they were created. */
-export async function findUnroutable(
-  db: Kysely<DB>,
-  connections: string[],
-  createdBefore: Date,
-): Promise<string[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .select('id')
-    .where('status', '=', 'pending')
-    .where('connection', 'not in', ['', ...connections])
-    .where('created_at', '<', createdBefore)
-    .limit(LIMIT)
-    .execute();
-  return rows.map(({ id }) => id);
-}

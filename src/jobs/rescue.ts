@@ -2,31 +2,20 @@ import { deleteOldAnswers } from './client-retry.repository.ts';
 import { KEY_LIFETIME_MS } from './create-job.ts';
 import { findSettledHidden } from './deletion.repository.ts';
 import { discardHidden } from './discard.ts';
-import { attemptKey, connectionNames, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { deleteFormerOperations } from './doubtful.repository.ts';
 import { findDuties, findJobsWithDuties } from './duties.repository.ts';
+import { attemptKey, type EngineParts, STEP_RESCUE_MS, TASKS } from './engine.ts';
 import { type Failure, failJob } from './failure.ts';
+import { forgetProcesses } from './presence.repository.ts';
 import { UNCONFIRMED } from './reconcile.ts';
-import {
-  findHopeless,
-  findStuckSteps,
-  findUnroutable,
-  postponeSteps,
-  type StuckStep,
-} from './rescue.repository.ts';
+import { findHopeless, findStuckSteps, postponeSteps, type StuckStep } from './rescue.repository.ts';
 import { settleDuty } from './stop.ts';
+import { failUnroutable } from './unroutable.ts';
 
-/** An operator who takes a connection away for a moment loses nothing: its queue is given up only after this. */
-const UNROUTABLE_MS = 60 * 60_000;
+/** Processes that are gone are remembered for this long. */
+const PROCESSES_MS = 24 * 60 * 60_000;
 
 const LIMIT = 500;
-
-const UNROUTABLE: Failure = {
-  code: 'connection_missing',
-  message: 'The connection this video was meant for is no longer configured.',
-  retryable: true,
-  charged: false,
-};
 
 type KeyOf = (job: Pick<StuckStep, 'id' | 'tries'>) => string;
 
@@ -46,15 +35,15 @@ const STEPS: Readonly<Record<string, { task: string; keyOf: KeyOf }>> = {
  * left alone, the queue refuses doubles), and ends what has been in work for longer than anybody waits.
  */
 export async function rescue(parts: EngineParts): Promise<number> {
+  await parts.presence.beat();
   const now = parts.clock.now();
   const ago = (ms: number) => new Date(now - ms);
   const { giveUpMs } = parts.deadlines;
   for (const { id, stage, tries } of await findHopeless(parts.db, ago(giveUpMs))) {
     await parts.write((write) => failJob(write, id, hopeless(stage), { stage, tries }));
   }
-  for (const id of await findUnroutable(parts.db, connectionNames(parts.catalog), ago(UNROUTABLE_MS))) {
-    await parts.write((write) => failJob(write, id, UNROUTABLE));
-  }
+  await failUnroutable(parts);
+  await forgetProcesses(parts.db, ago(PROCESSES_MS));
   await writeOff(parts, ago(giveUpMs));
   await discardHidden(parts, await findSettledHidden(parts.db, new Date(now), LIMIT));
   await deleteOldAnswers(parts.db, ago(KEY_LIFETIME_MS));

@@ -7,7 +7,7 @@ import { findCalls } from './calls.repository.ts';
 import { isUnderWay } from './calls.ts';
 import { endDuty, findDuties, noteStopSent, type StopOutcome } from './duties.repository.ts';
 import { discardHidden } from './discard.ts';
-import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { type EngineParts, type JobTask, notServedHere, providerOf } from './engine.ts';
 import type { Job } from './job.ts';
 import { findJob, recordCancelOutcome } from './jobs.repository.ts';
 import { look } from './look.ts';
@@ -50,7 +50,7 @@ async function askToStop(
   signal: AbortSignal,
 ): Promise<StopOutcome> {
   const provider = providerOf(parts.catalog, attempt.connection);
-  if (!provider) throw new Error(`the connection ${attempt.connection} is not configured`);
+  if (!provider) throw notServedHere(attempt.connection);
   const operation = attempt.operation ?? (await findOperation(parts, provider, job, attempt, signal));
   if (operation === undefined) return 'not_started';
   if (!provider.cancel) return 'cancelled_billed';

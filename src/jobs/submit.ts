@@ -5,7 +5,7 @@ import { type Attempt, findLiveAttempt, lockAttempt, moveAttempt } from './attem
 import { endCall, findCalls } from './calls.repository.ts';
 import { isSurelyNotTaken } from './calls.ts';
 import { beginCall, type Heard, makeCall, writeHeard } from './call.ts';
-import { type EngineParts, type JobTask, providerOf } from './engine.ts';
+import { type EngineParts, type JobTask, notServedHere, providerOf } from './engine.ts';
 import type { Failure } from './failure.ts';
 import type { Job } from './job.ts';
 import { findJob } from './jobs.repository.ts';
@@ -35,13 +35,14 @@ export async function submit(parts: EngineParts, task: Task<JobTask>): Promise<v
   if (job?.stage !== 'submitting' || attempt?.state !== 'intended') return;
 
   const provider = providerOf(parts.catalog, attempt.connection);
-  if (!provider) return refuse(parts, attempt, connectionMissing(attempt.connection));
+  if (!provider) throw notServedHere(attempt.connection);
   // Whatever can fail here does so before the call is written down.
   const reference = await readReference(parts.storage, job);
   for (let calls = 1; ; calls += 1) {
+    task.stopping.throwIfAborted();
     const call = await beginCall(parts, attempt, 'intended', provider);
     if (!call) return;
-    const heard = await makeCall(parts, provider, attempt, call, { reference, signal: task.signal });
+    const heard = await makeCall(parts, provider, attempt, call, { reference, task });
     const isToBeMadeAgain = await writeHeard(parts, () => settle(parts, job, attempt, heard));
     if (!isToBeMadeAgain) return;
     if (heard.operation === undefined && (calls >= MOST_CALLS || !heard.error.askAgain)) throw heard.error;
@@ -111,13 +112,4 @@ async function handleFailure(
 
 function failureOf(error: ProviderError, retryable: boolean): Failure {
   return { code: error.code, message: error.message, retryable, charged: false };
-}
-
-function connectionMissing(name: string): Failure {
-  return {
-    code: 'connection_missing',
-    message: `The connection ${name} is no longer configured.`,
-    retryable: false,
-    charged: false,
-  };
 }

@@ -1,10 +1,11 @@
 import type { Transaction } from 'kysely';
 import { type Clock as BossClock, fromKysely, PgBoss } from 'pg-boss';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, sleep, systemClock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Loop, startLoop } from '../core/loop.ts';
 import type { DB } from '../database/schema.ts';
+import { PUT_BACK, PutBack } from './put-back.ts';
 
 /** One unit of work in the queue, in flight. */
 export interface Task<Data> {
@@ -13,13 +14,14 @@ export interface Task<Data> {
   retries: number;
   /** Aborts as soon as the process begins to stop: for work that can be taken up again without loss. */
   stopping: AbortSignal;
-  /** Aborts when there is no more time: for work that had better come to its end. */
+  /** Aborts when it has to end: as `stopping` does, or for a kind that drains when the time for it is over. */
   signal: AbortSignal;
 }
 
 /**
  * A kind of task. At most one task per key is waiting or running at any time, so sending one twice is harmless.
- * A handler that throws is run again later, with exponential backoff; it may run twice at any point.
+ * A handler that throws is run again later, with exponential backoff; with `PutBack`, after a pause of its own and without
+ * counting. It may run twice at any point.
  */
 export interface TaskKind<Data extends object> {
   name: string;
@@ -29,6 +31,8 @@ export interface TaskKind<Data extends object> {
   timeoutSeconds: number;
   /** Longest pause between tries, in seconds (60). */
   retryMaxSeconds?: number;
+  /** What has begun when the process is told to stop is heard to its end, as long as there is time for it. */
+  drains?: boolean;
   handle(task: Task<Data>): Promise<void>;
 }
 
@@ -53,9 +57,25 @@ export interface Queue {
   runDue(): Promise<number>;
   /** Throws when the queue's tables cannot be reached. */
   check(): Promise<void>;
-  /** Takes no new task, waits up to `timeoutMs` for the running ones (aborting them halfway), lets go of the database. */
-  stop(timeoutMs: number): Promise<void>;
+  /** Takes no new task from now on, and tells those that run. They go on. */
+  halt(): void;
+  /**
+   * Halts, waits for running tasks and lets go of the database, within about `drainMs` of the halt: those that drain get
+   * until shortly before it, the others a moment. What was cut is taken up by another process at once.
+   */
+  stop(drainMs: number): Promise<void>;
 }
+
+/** What of pg-boss's task is used here. */
+interface Fetched {
+  name: string;
+  id: string;
+  data: object;
+  retryCount: number;
+}
+
+/** What a task gets for coming to an end after it was told to, in ms; then its process ends without it. */
+export const CUT_MS = 3000;
 
 /** A worker that is silent for this long is taken for dead, in seconds (the least pg-boss allows). */
 const HEARTBEAT_SECONDS = 10;
@@ -89,15 +109,21 @@ export interface QueueOptions {
   /** pg-boss's own test clock, in tests: then nothing runs by itself, only `runDue` moves things. */
   bossClock?: BossClock;
   maxConnections?: number;
+  /** While it says no, nothing is taken; what runs goes on. Always yes when left out. */
+  mayWork?: () => boolean;
 }
 
 /** pg-boss in the database that holds the jobs, behind the few words above. */
 export function createQueue(options: QueueOptions): Queue {
-  const { log, clock } = options;
+  const { log, clock, mayWork = () => true } = options;
   const kinds = new Map<string, TaskKind<object>>();
   const stopping = new AbortController();
   const overtime = new AbortController();
+  /** Tasks under way that are heard to their end. */
+  const draining = new Set<Promise<void>>();
+  let haltedAt: number | undefined;
   let started = false;
+  let isTaking = false;
   let sweep: Loop | undefined;
   const boss = new PgBoss({
     connectionString: options.url,
@@ -115,8 +141,40 @@ export function createQueue(options: QueueOptions): Queue {
   boss.on('error', (error) => log.error({ error: errorText(error) }, 'queue error'));
   boss.on('warning', (warning) => log.debug({ warning: warning.message }, 'queue warning'));
 
-  const onError = (error: unknown) =>
-    log.warn({ error: errorText(error) }, 'the sweep of the queue failed; it goes on');
+  const onError = (error: unknown) => log.warn({ error: errorText(error) }, 'queue error; it goes on');
+
+  /** Takes tasks of every kind, or none, as `mayWork` says. */
+  async function follow(): Promise<void> {
+    const may = mayWork();
+    if (may === isTaking || stopping.signal.aborted) return;
+    isTaking = may;
+    for (const kind of kinds.values()) {
+      if (may) await take(kind);
+      else await boss.offWork(kind.name, { wait: false });
+    }
+  }
+
+  async function take(kind: TaskKind<object>): Promise<void> {
+    const polling = {
+      pollingIntervalSeconds: 1,
+      notifyPollingIntervalSeconds: 1,
+      // A backlog is worked off without a pause; else each worker would take one task a second.
+      burstWhenReadyExceeds: 1,
+      includeMetadata: true,
+    } as const;
+    await boss.work<object>(
+      kind.name,
+      { ...polling, localConcurrency: kind.concurrency, heartbeatRefreshSeconds: REFRESH_SECONDS },
+      async ([job]) => {
+        if (job) await run(kind, job as typeof job & Fetched, job.signal);
+      },
+    );
+  }
+
+  async function round(): Promise<boolean> {
+    await follow();
+    return releaseDead();
+  }
 
   async function releaseDead(): Promise<boolean> {
     await boss.getDb().executeSql(RELEASE_DEAD);
@@ -137,25 +195,62 @@ export function createQueue(options: QueueOptions): Queue {
     await boss.updateQueue(kind.name, settings);
   }
 
-  async function run(
-    kind: TaskKind<object>,
-    data: object,
-    retries: number,
-    expiry?: AbortSignal,
-  ): Promise<void> {
-    const signal = expiry ? AbortSignal.any([overtime.signal, expiry]) : overtime.signal;
-    const soon = AbortSignal.any([stopping.signal, signal]);
+  async function run(kind: TaskKind<object>, job: Fetched, expiry?: AbortSignal) {
+    const handling = handle(kind, job, expiry);
+    if (!kind.drains) return handling;
+    const ended = handling.catch(() => {});
+    draining.add(ended);
+    await ended;
+    draining.delete(ended);
+    return handling;
+  }
+
+  async function handle(kind: TaskKind<object>, job: Fetched, expiry?: AbortSignal): Promise<void> {
+    const { data, retryCount: retries } = job;
+    const within = (...signals: (AbortSignal | undefined)[]) =>
+      AbortSignal.any(signals.filter((signal) => signal !== undefined));
+    const soon = within(stopping.signal, overtime.signal, expiry);
+    // Not when another worker has taken it over after a silence: what this one hears to the end is still true.
+    const signal = kind.drains ? overtime.signal : soon;
     try {
+      if (stopping.signal.aborted) throw new PutBack('the process is stopping', 0);
       await kind.handle({ data, retries, stopping: soon, signal });
     } catch (error) {
-      if (!stopping.signal.aborted) {
-        log.warn(
-          { task: kind.name, ...data, retries, error: errorText(error) },
-          'task failed; it will be run again',
-        );
-      }
+      if (error instanceof PutBack) return putBack(job, error.waitMs);
+      // Cut off by the stop: no failure, and another process may begin at once.
+      if (stopping.signal.aborted) return putBack(job, 0);
+      log.warn(
+        { task: kind.name, ...data, retries, error: errorText(error) },
+        'task failed; it will be run again',
+      );
       throw error;
     }
+  }
+
+  async function putBack({ name, id, retryCount }: Fetched, waitMs: number): Promise<void> {
+    await boss.getDb().executeSql(PUT_BACK, [name, id, retryCount, waitMs]);
+  }
+
+  function halt(): void {
+    if (haltedAt !== undefined) return;
+    haltedAt = performance.now();
+    stopping.abort();
+    if (!started) return;
+    for (const { name } of kinds.values()) {
+      boss.offWork(name, { wait: false }).catch(onError);
+    }
+  }
+
+  /** Until all that drains has ended, or its time is over. */
+  async function drain(drainMs: number): Promise<void> {
+    const leftMs = () => (haltedAt ?? 0) + drainMs - CUT_MS - performance.now();
+    while (draining.size > 0 && leftMs() > 0) {
+      const ended = new AbortController();
+      // Real time, in tests too: what is waited for goes on in it.
+      await Promise.race([Promise.all(draining), sleep(systemClock, leftMs(), ended.signal)]);
+      ended.abort();
+    }
+    overtime.abort();
   }
 
   return {
@@ -174,35 +269,21 @@ export function createQueue(options: QueueOptions): Queue {
       await boss.start();
       started = true;
       if (alone) await boss.getDb().executeSql(RELEASE_ALL);
-      if (work) sweep = startLoop({ clock, intervalMs: SWEEP_MS, round: releaseDead, onError });
-      for (const kind of kinds.values()) {
-        await declare(kind);
-        if (!work) continue;
-        const polling = {
-          pollingIntervalSeconds: 1,
-          notifyPollingIntervalSeconds: 1,
-          // A backlog is worked off without a pause; else each worker would take one task a second.
-          burstWhenReadyExceeds: 1,
-          includeMetadata: true,
-        } as const;
-        await boss.work<object>(
-          kind.name,
-          { ...polling, localConcurrency: kind.concurrency, heartbeatRefreshSeconds: REFRESH_SECONDS },
-          async ([job]) => {
-            if (job) await run(kind, job.data, job.retryCount, job.signal);
-          },
-        );
-      }
+      for (const kind of kinds.values()) await declare(kind);
+      if (!work) return;
+      await follow();
+      sweep = startLoop({ clock, intervalMs: SWEEP_MS, round, onError });
     },
 
     async runDue() {
       let ran = 0;
+      if (!mayWork()) return ran;
       for (const kind of kinds.values()) {
         for (;;) {
           const [job] = await boss.fetch<object>(kind.name, { includeMetadata: true });
           if (!job) break;
           ran += 1;
-          await run(kind, job.data, job.retryCount).then(
+          await run(kind, job).then(
             () => boss.complete(kind.name, job.id),
             (error: unknown) => boss.fail(kind.name, job.id, { message: errorText(error) }),
           );
@@ -215,12 +296,13 @@ export function createQueue(options: QueueOptions): Queue {
       await boss.getDb().executeSql('select 1 from pgboss.version');
     },
 
-    async stop(timeoutMs) {
-      stopping.abort();
+    halt,
+
+    async stop(drainMs) {
+      halt();
       await sweep?.stop();
-      const cancel = clock.after(timeoutMs / 2, () => overtime.abort());
-      if (started) await boss.stop({ graceful: true, timeout: timeoutMs });
-      cancel();
+      await drain(drainMs);
+      if (started) await boss.stop({ graceful: true, timeout: CUT_MS });
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
+import { ClockSkew } from '../core/work-gate.ts';
 import type { Log } from '../core/log.ts';
 
 /** Throws when the part cannot do its work. */
@@ -31,6 +32,8 @@ export async function checkReadiness(
       await Promise.race([check(), timeout(clock)]);
       return [name, { ok: true, ms: clock.now() - startedAt }] as const;
     } catch (error) {
+      // Whoever operates the service has to know by how much; it says nothing else about the inside.
+      if (error instanceof ClockSkew) return [name, { ok: false, ms: 0, message: error.message }] as const;
       log.warn({ check: name, error: errorText(error) }, 'readiness check failed');
       return [name, { ok: false, ms: clock.now() - startedAt, message: `${name} is not available` }] as const;
     }
