@@ -72,12 +72,7 @@ export function registerCreateBatch(server: Server, options: CreateBatchOptions)
         const data = viewDryRun(batches.dryRun(caller, batch, check));
         return { success: true as const, data };
       }
-      const created = await batches.create(
-        caller,
-        batch,
-        check,
-        readClientRetry(request, caller),
-      );
+      const created = await batches.create(caller, batch, check, readClientRetry(request, caller));
       void reply.code(201).header('location', `/api/v1/batches/${created.id}`);
       return sendCreated(reply, created);
     },

@@ -75,10 +75,7 @@ export function registerLibraryRoutes(
       if (action === 'retry' && !dryRun) await createLimit(caller, request, reply);
       const selection = readSelection(request.body);
       const wish = { action, selection, tags, collectionId, dryRun };
-      return sendCreated(
-        reply,
-        await runBulk(parts, caller, wish, readClientRetry(request, caller)),
-      );
+      return sendCreated(reply, await runBulk(parts, caller, wish, readClientRetry(request, caller)));
     },
   );
 }
