@@ -1,7 +1,7 @@
 import { MediaError } from '../media/media-error.ts';
 import { PREVIEWS_GENERATION } from '../media/previews.ts';
 import type { VideoInfo } from '../media/video-info.ts';
-import type { Task } from '../queue/queue.ts';
+import type { Task } from '../queue/task.ts';
 import { pauseBeforeFetch, refuseFile } from './archive-verdict.ts';
 import { findLiveAttempt } from './attempts.repository.ts';
 import { download, type Downloaded } from './download.ts';

@@ -9,7 +9,7 @@ import {
   ProviderError,
   type ReferenceImage,
 } from '../providers/provider.ts';
-import type { Task } from '../queue/queue.ts';
+import type { Task } from '../queue/task.ts';
 import { type Attempt, lockAttempt, moveAttempt } from './attempts.repository.ts';
 import { type Call, type CallOutcome, insertCall } from './calls.repository.ts';
 import type { EngineParts, JobTask } from './engine.ts';

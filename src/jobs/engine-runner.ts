@@ -1,7 +1,7 @@
 import { errorText } from '../core/errors.ts';
 import { type Loop, startLoop } from '../core/loop.ts';
 import type { WorkGate } from '../core/work-gate.ts';
-import type { Queue } from '../queue/queue.ts';
+import type { Queue } from '../queue/task.ts';
 import { admitWaiting } from './admission.ts';
 import { archive } from './archive.ts';
 

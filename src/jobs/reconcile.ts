@@ -1,7 +1,7 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
 import { errorText } from '../core/errors.ts';
 import type { Provider } from '../providers/provider.ts';
-import type { Task } from '../queue/queue.ts';
+import type { Task } from '../queue/task.ts';
 import { type Attempt, findLiveAttempt, recordEvidence } from './attempts.repository.ts';
 import type { Verdict } from './attribution.ts';
 import { beginCall, makeCall, writeHeard } from './call.ts';

@@ -1,6 +1,6 @@
 import { appendEvents } from '../events/events.repository.ts';
 import { type CancelOutcome, type Operation, type Provider, ProviderError } from '../providers/provider.ts';
-import type { Task } from '../queue/queue.ts';
+import type { Task } from '../queue/task.ts';
 import { chargeOrphan } from '../usage/orphans.repository.ts';
 import { type Attempt, lockAttempt, moveAttempt } from './attempts.repository.ts';
 import { findCalls } from './calls.repository.ts';

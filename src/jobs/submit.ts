@@ -1,6 +1,6 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
 import { type ProviderError } from '../providers/provider.ts';
-import type { Task } from '../queue/queue.ts';
+import type { Task } from '../queue/task.ts';
 import { type Attempt, findLiveAttempt, lockAttempt, moveAttempt } from './attempts.repository.ts';
 import { endCall, findCalls } from './calls.repository.ts';
 import { isSurelyNotTaken } from './calls.ts';

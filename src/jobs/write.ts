@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { DB } from '../database/schema.ts';
-import type { Queue } from '../queue/queue.ts';
+import type { Queue } from '../queue/task.ts';
 
 /** One transaction of the engine: its handle, and what it has changed so far. */
 export interface Write {

@@ -14,7 +14,11 @@ export function answerError(
 ): ProviderError {
   const { code, message } = upstreamReason(answer);
   const isOwn = asObject(answer.json) !== undefined && (code !== undefined || message !== '');
-  const kind = kindOf(answer.status, code, call, isOwn);
+  const isPage = answer.text.trimStart().startsWith('<');
+  const kind =
+    call === 'submit' && isPage && NO_ROUTE.has(answer.status)
+      ? 'unavailable'
+      : kindOf(answer.status, code, call, isOwn);
   const said = message === '' ? '' : `: ${publicText(message, options.secrets)}`;
   return new ProviderError(
     kind,
@@ -26,6 +30,9 @@ export function answerError(
     },
   );
 }
+
+/** A gateway's page with one of these: it has no such route just now. Nothing was taken, and it may have one later. */
+const NO_ROUTE = new Set([404, 405, 421]);
 
 /** Statuses that are about the moment, whatever words come with them. */
 const PASSING = new Set([401, 402, 403, 408, 409, 425, 429, 502, 503, 504]);

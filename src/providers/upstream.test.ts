@@ -35,6 +35,11 @@ describe('answerError', () => {
     expect(answerError(answer(status), 'submit', { now: 0 })).toMatchObject({ kind, code: `http_${status}` });
   });
 
+  it('a gateway’s page in answer to a submit says that there is no route just now', () => {
+    const page = { status: 404, headers: {}, text: '<html><h1>404 Not Found</h1>', json: undefined };
+    expect(answerError(page, 'submit', { now: 0 }).kind).toBe('unavailable');
+  });
+
   it.each([
     [404, 'gone'],
     [410, 'gone'],

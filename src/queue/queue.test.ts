@@ -3,7 +3,8 @@ import { systemClock } from '../core/clock.ts';
 import { silentLog } from '../database/silent-log.ts';
 import { createTestDatabase, type TestDatabase } from '../database/testing.ts';
 import { PutBack } from './put-back.ts';
-import { createQueue, type Queue, type TaskKind } from './queue.ts';
+import { createQueue } from './queue.ts';
+import type { Queue, TaskKind } from './task.ts';
 
 type Kind = TaskKind<{ n: number }>;
 

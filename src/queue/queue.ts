@@ -1,70 +1,11 @@
-import type { Transaction } from 'kysely';
 import { type Clock as BossClock, fromKysely, PgBoss } from 'pg-boss';
 import { type Clock, sleep, systemClock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Loop, startLoop } from '../core/loop.ts';
-import type { DB } from '../database/schema.ts';
 import { PUT_BACK, PutBack } from './put-back.ts';
-
-/** One unit of work in the queue, in flight. */
-export interface Task<Data> {
-  data: Data;
-  /** How often it has been started before. */
-  retries: number;
-  /** Aborts as soon as the process begins to stop: for work that can be taken up again without loss. */
-  stopping: AbortSignal;
-  /** Aborts when it has to end: as `stopping` does, or for a kind that drains when the time for it is over. */
-  signal: AbortSignal;
-}
-
-/**
- * A kind of task. At most one task per key is waiting or running at any time, so sending one twice is harmless.
- * A handler that throws is run again later, with exponential backoff; with `PutBack`, after a pause of its own and without
- * counting. It may run twice at any point.
- */
-export interface TaskKind<Data extends object> {
-  name: string;
-  /** Tasks of this kind at work at once in one process. */
-  concurrency: number;
-  /** Longest run in seconds before another worker takes over although this one still lives. */
-  timeoutSeconds: number;
-  /** Longest pause between tries, in seconds (60). */
-  retryMaxSeconds?: number;
-  /** What has begun when the process is told to stop is heard to its end, as long as there is time for it. */
-  drains?: boolean;
-  handle(task: Task<Data>): Promise<void>;
-}
-
-export interface SendItem<Data extends object> {
-  key: string;
-  data: Data;
-  /** Not to be run before. */
-  startAfter?: Date;
-}
-
-export interface Queue {
-  /** Declares a kind. Before `start`. */
-  define<Data extends object>(kind: TaskKind<Data>): void;
-  /** Adds tasks inside the caller's transaction: they exist if and only if it commits. */
-  send<Data extends object>(tx: Transaction<DB>, name: string, items: SendItem<Data>[]): Promise<void>;
-  /**
-   * Makes the kinds known to the database and, if `work`, begins to run tasks. With `alone`, what is marked as running
-   * belongs to a process that has died, and is begun again at once.
-   */
-  start(options: { work: boolean; alone?: boolean }): Promise<void>;
-  /** Runs what is due right now, one after another, until nothing is; for tests. Returns how many ran. */
-  runDue(): Promise<number>;
-  /** Throws when the queue's tables cannot be reached. */
-  check(): Promise<void>;
-  /** Takes no new task from now on, and tells those that run. They go on. */
-  halt(): void;
-  /**
-   * Halts, waits for running tasks and lets go of the database, within about `drainMs` of the halt: those that drain get
-   * until shortly before it, the others a moment. What was cut is taken up by another process at once.
-   */
-  stop(drainMs: number): Promise<void>;
-}
+import { createReleaseDead, REFRESH_SECONDS, type ReleaseDead } from './release.ts';
+import type { Queue, TaskKind } from './task.ts';
 
 /** What of pg-boss's task is used here. */
 interface Fetched {
@@ -83,21 +24,11 @@ const HEARTBEAT_SECONDS = 10;
 /** As long as anybody waits: when to give up is the handler's to say. */
 const RETRY = { retryLimit: 10_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 } as const;
 
+/** Finished tasks are of no use: few stay, so that whatever looks through the table has little to read. */
+const DELETE_AFTER_SECONDS = 60;
+
 /** How often tasks of dead workers are looked for, in ms. */
 const SWEEP_MS = 1000;
-
-/** How often a worker says that it is alive, and how long a silence is taken for its death here, in seconds. */
-const REFRESH_SECONDS = 2;
-const SILENCE_SECONDS = 7;
-
-/**
- * A worker's death is no failure of its task: no pause before somebody else begins it, whether pg-boss has noticed it
- * (after its least, ten seconds) or a shorter silence tells. One that was only held up cannot undo what its successor does.
- */
-const RELEASE_DEAD = `update pgboss.job set state = 'retry', start_after = pgboss.job_now()
-  where (state = 'retry' and start_after > pgboss.job_now()
-      and output -> 'value' ->> 'message' = 'job heartbeat timeout')
-    or (state = 'active' and heartbeat_on < pgboss.job_now() - interval '${SILENCE_SECONDS} seconds')`;
 
 /** All that is running, when nobody is there who could be running it. */
 const RELEASE_ALL = `update pgboss.job set state = 'retry', start_after = pgboss.job_now() where state = 'active'`;
@@ -125,6 +56,7 @@ export function createQueue(options: QueueOptions): Queue {
   let started = false;
   let isTaking = false;
   let sweep: Loop | undefined;
+  let releaseDead: ReleaseDead | undefined;
   const boss = new PgBoss({
     connectionString: options.url,
     application_name: 'sora-studio queue',
@@ -134,7 +66,7 @@ export function createQueue(options: QueueOptions): Queue {
     options: '-c idle_in_transaction_session_timeout=5000',
     superviseIntervalSeconds: 1,
     monitorIntervalSeconds: 1,
-    maintenanceIntervalSeconds: 3600,
+    maintenanceIntervalSeconds: DELETE_AFTER_SECONDS,
     queueCacheIntervalSeconds: 1,
     ...(options.bossClock ? { clock: options.bossClock, supervise: false } : {}),
   });
@@ -173,11 +105,8 @@ export function createQueue(options: QueueOptions): Queue {
 
   async function round(): Promise<boolean> {
     await follow();
-    return releaseDead();
-  }
-
-  async function releaseDead(): Promise<boolean> {
-    await boss.getDb().executeSql(RELEASE_DEAD);
+    releaseDead ??= createReleaseDead(boss.getDb());
+    await releaseDead();
     return false;
   }
 
@@ -187,7 +116,7 @@ export function createQueue(options: QueueOptions): Queue {
       retryDelayMax: kind.retryMaxSeconds ?? RETRY.retryDelayMax,
       expireInSeconds: kind.timeoutSeconds,
       heartbeatSeconds: HEARTBEAT_SECONDS,
-      deleteAfterSeconds: 3600,
+      deleteAfterSeconds: DELETE_AFTER_SECONDS,
       retentionSeconds: 30 * 24 * 3600,
       notify: true,
     };
