@@ -90,7 +90,11 @@ test('a correction reaches the meters of key, team and person, of a key that was
   const bill = { [await operationOf(app, first)]: 5.9, [await operationOf(app, second)]: 0.1 };
   expect(await correct(app, bill)).toMatchObject({ correctedUsd: 5.4 });
   const all = { day: 6_000_000, total: 6_000_000, videos: 2 };
-  expect(await meters(app)).toMatchObject(['key', 'team', 'user'].map((scope) => ({ scope, ...all })));
+  expect(await meters(app)).toMatchObject([
+    { scope: 'key', ...all },
+    { scope: 'team', ...all },
+    { scope: 'user', ...all },
+  ]);
   await expectBalance(app);
   expect(await correct(app, bill)).toMatchObject({ correctedUsd: 0 });
   await expectBalance(app);

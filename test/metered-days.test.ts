@@ -74,7 +74,9 @@ async function create(db: Database, at: string, count = 1, zone = 'UTC'): Promis
 
 /** They end and cost nothing. */
 async function fail(db: Database, jobs: readonly Job[] | undefined, at = TOMORROW): Promise<void> {
-  const ended = (jobs ?? []).map((job) => ({ ...job, status: 'failed' as const, charged_micros: 0 }));
+  const ended = (jobs ?? []).map((job) =>
+    Object.assign(job, { status: 'failed' as const, charged_micros: 0 }),
+  );
   await db.transaction().execute((tx) => settle(tx, ended, new Date(at)));
 }
 
