@@ -117,4 +117,8 @@ test.each([
     message: expect.stringContaining(why) as string,
   });
   expect(await findRow(app, jobId)).toBeDefined();
+  // Its owner's deletion hides it, or cancels it first; it is never an error.
+  expect((await app.admin.request('DELETE', `/v1/videos/${jobId}`)).statusCode).toBe(200);
+  expect((await app.admin.request('GET', `/api/v1/videos/${jobId}`)).statusCode).toBe(404);
+  expect((await findRow(app, jobId)) !== undefined).toBe(prompt === 'x');
 });

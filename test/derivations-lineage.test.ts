@@ -118,7 +118,7 @@ test('the tree of a video: the way up, everything below, what changed and what e
 test('a deleted ancestor keeps its place, a trashed one is marked, and the chain holds', async () => {
   const app = shared();
   const { a, b, c, d, e } = await family(app);
-  await app.db.deleteFrom('jobs').where('id', '=', b.id).execute();
+  await app.admin.request('DELETE', `/v1/videos/${b.id}`);
   await app.admin.request('DELETE', `/api/v1/videos/${c.id}`);
   const at = new Date();
   await app.db.updateTable('jobs').set({ deleted_at: at, trashed_at: at }).where('id', '=', c.id).execute();
@@ -134,7 +134,7 @@ test('a deleted ancestor keeps its place, a trashed one is marked, and the chain
   expect(node(view, c)).toMatchObject({ deleted: false, trashed: true, children: [e.id] });
   expect(node(view, a)?.children.toSorted()).toEqual([b.id, c.id].toSorted());
   expect((node(view, d) as LineageNode).promptDiff).toBeNull();
-  await app.db.deleteFrom('jobs').where('id', '=', a.id).execute();
+  await app.admin.request('DELETE', `/v1/videos/${a.id}`);
   const rootless = await lineageOf(app.admin, d.id);
   expect(rootless.ancestors).toEqual([a.id, b.id]);
   expect(node(rootless, a)).toMatchObject({ deleted: true, parentId: null });

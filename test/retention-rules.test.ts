@@ -33,7 +33,7 @@ test('SQL and the plain rules agree, in what is found, in the sums, and in what 
   const stage = await createStage();
   await fc.assert(
     fc.asyncProperty(fc.array(video, { maxLength: 14 }), rules, async (videos, some) => {
-      await stage.db.deleteFrom('jobs').execute();
+      await stage.clear();
       const now = new Date(stage.clock.now());
       const candidates: Candidate[] = [];
       const children: string[] = [];

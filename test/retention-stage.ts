@@ -1,5 +1,6 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { onTestFinished } from 'vitest';
 import { insertUser } from '../src/accounts/accounts.repository.ts';
 import { newId } from '../src/core/ids.ts';
@@ -131,6 +132,10 @@ export async function createStage() {
     addVideo,
     process,
     retention: (rules: Parameters<typeof rulesOf>[0]): Retention => process(rulesOf(rules)).retention,
+    /** All videos, the open ones too, which may not be deleted. */
+    async clear(): Promise<void> {
+      await sql`truncate jobs cascade`.execute(db);
+    },
     async ids(): Promise<string[]> {
       return (await db.selectFrom('jobs').select('id').orderBy('id').execute()).map(({ id }) => id);
     },

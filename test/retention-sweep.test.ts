@@ -138,7 +138,7 @@ test('whatever rows and files there are, every file that a row names is still th
   await fc.assert(
     fc.asyncProperty(fc.array(job, { maxLength: 8 }), async (jobs) => {
       await rm(stage.storageDir, { recursive: true });
-      await stage.db.deleteFrom('jobs').execute();
+      await stage.clear();
       for (const key of ['references/a.png', 'references/b.png']) await stage.put(key);
       for (const { status, exists, names, ages, previews, reference } of jobs) {
         const rest = { previews, ...(reference ? { referenceKey: reference } : {}) };

@@ -15,14 +15,7 @@ const AT_ONCE = 16;
  * work, each with its upstream. Returns what came of it. Throws `batch_already_finished` when there was none.
  */
 export async function cancelOpen(parts: EngineParts, batchId: string): Promise<CancelOutcomes> {
-  const outcomes = {
-    not_started: 0,
-    cancelled: 0,
-    cancelled_billed: 0,
-    too_late: 0,
-    unknown: 0,
-    written_off: 0,
-  };
+  const outcomes = { not_started: 0, cancelled: 0, cancelled_billed: 0, too_late: 0, unknown: 0, written_off: 0 };
   const waiting = await cancelQueued(parts, await findOpen(parts.db, batchId));
   outcomes.not_started = waiting.length;
   const limit = pLimit(AT_ONCE);

@@ -8,9 +8,9 @@ import type { Write } from './write.ts';
 export type Deletion = { outcome: 'deleted'; job: Job } | { outcome: 'hidden' | 'open' | 'gone' };
 
 /**
- * SQL: nothing depends on this row of `jobs` any more. Its end is settled, and nothing runs upstream for it, as far as can be
- * known at $now: no duty to stop, no attempt in doubt, no call that may still be under way. A trigger of the table holds the
- * same, but for the calls.
+ * SQL: nothing depends on this row of `jobs` any more. Its end is settled, in the books too, and nothing runs upstream for it, as
+ * far as can be known at `now`: no duty to stop, no attempt in doubt, no call that may still be under way. A trigger of the
+ * table holds the same, but for the calls.
  */
 function isSettled(now: Date) {
   return sql<boolean>`(stage = 'finished' and cancel_outcome is distinct from 'unknown'
@@ -20,13 +20,16 @@ function isSettled(now: Date) {
     ) and not exists (
       select from calls join attempts on attempts.id = attempt_id
       where job_id = jobs.id and ended_at is null and ends_at > ${now}::timestamptz
+    ) and (
+      not exists (select from ledger where job_id = jobs.id and kind = 'hold')
+      or exists (select from ledger where job_id = jobs.id and kind = 'release')
     ))`;
 }
 
 /**
  * The only statement that deletes jobs: removes those of them that are settled, with their attempts; their events stay.
  * Returns them. They are held first, attempts before jobs as everywhere, so that what is decided here is decided on the rows as
- * they are, whatever somebody else is doing to them.
+ * they are, whatever another process is doing to them.
  */
 export async function deleteSettled(
   write: Write,

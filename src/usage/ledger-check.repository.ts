@@ -40,7 +40,7 @@ export const LEDGER_RULES: Readonly<Record<string, string>> = {
     select given.job_id as what from ledger as given
     left join ledger as holds on holds.job_id = given.job_id and holds.kind = 'hold'
     where given.kind = 'release' and holds.amount_micros is distinct from given.amount_micros`,
-  // Summed up once, whoever the meters are of; keys of one line of rotations count as the first of them.
+  // Summed up once for all meters; keys of one line of rotations count as the first of them.
   'what a key or a team has used is what was held and charged for it': `
     with moved as materialized (
       select owner_id, api_key_id,
