@@ -1,21 +1,14 @@
-import { sql } from 'kysely';
-import type { Db } from './open.ts';
-
 /**
- * Takes a lease, or renews it, until `ms` from now by the database's time. False while another holder has it. A holder that
- * stands still loses it when that time is over, which a lock of its session would not do.
+ * What one process at a time does for all. Unlike a lock of a session, a lease ends when its holder stands still. Times are
+ * the database's own, so that no clock of a machine matters.
  */
-export async function takeLease(db: Db, name: string, holder: string, ms: number): Promise<boolean> {
-  const { rows } = await sql`
-    insert into leases as old (name, holder, until)
-    values (${name}, ${holder}, clock_timestamp() + ${ms} * interval '1 ms')
+export const LEASE = {
+  /** Parameters: name, holder, length in ms. A row comes back for the one who has it now. */
+  take: `insert into leases (name, holder, until)
+    values ($1, $2, clock_timestamp() + $3::float8 * interval '1 millisecond')
     on conflict (name) do update set holder = excluded.holder, until = excluded.until
-      where old.holder = excluded.holder or old.until < clock_timestamp()
-    returning name`.execute(db);
-  return rows.length > 0;
-}
-
-/** Gives a lease back before its time is over. */
-export async function dropLease(db: Db, name: string, holder: string): Promise<void> {
-  await sql`delete from leases where name = ${name} and holder = ${holder}`.execute(db);
-}
+    where leases.holder = excluded.holder or leases.until < clock_timestamp()
+    returning name`,
+  /** Parameters: name, holder. */
+  end: `delete from leases where name = $1 and holder = $2`,
+} as const;

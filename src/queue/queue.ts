@@ -4,7 +4,7 @@ import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Loop, startLoop } from '../core/loop.ts';
 import { PUT_BACK, PutBack } from './put-back.ts';
-import { createReleaseDead, REFRESH_SECONDS, type ReleaseDead } from './release.ts';
+import { createSweep, REFRESH_SECONDS, SWEEP_MS } from './sweep.ts';
 import type { Queue, TaskKind } from './task.ts';
 
 /** What of pg-boss's task is used here. */
@@ -18,17 +18,11 @@ interface Fetched {
 /** What a task gets for coming to an end after it was told to, in ms; then its process ends without it. */
 export const CUT_MS = 3000;
 
-/** A worker that is silent for this long is taken for dead, in seconds (the least pg-boss allows). */
-const HEARTBEAT_SECONDS = 10;
+/** When pg-boss itself takes a worker for dead, in seconds: later than the sweep, which knows more. */
+const HEARTBEAT_SECONDS = 60;
 
 /** As long as anybody waits: when to give up is the handler's to say. */
 const RETRY = { retryLimit: 10_000, retryDelay: 1, retryBackoff: true, retryDelayMax: 60 } as const;
-
-/** Finished tasks are of no use: few stay, so that whatever looks through the table has little to read. */
-const DELETE_AFTER_SECONDS = 60;
-
-/** How often tasks of dead workers are looked for, in ms. */
-const SWEEP_MS = 1000;
 
 /** All that is running, when nobody is there who could be running it. */
 const RELEASE_ALL = `update pgboss.job set state = 'retry', start_after = pgboss.job_now() where state = 'active'`;
@@ -56,7 +50,6 @@ export function createQueue(options: QueueOptions): Queue {
   let started = false;
   let isTaking = false;
   let sweep: Loop | undefined;
-  let releaseDead: ReleaseDead | undefined;
   const boss = new PgBoss({
     connectionString: options.url,
     application_name: 'sora-studio queue',
@@ -64,11 +57,12 @@ export function createQueue(options: QueueOptions): Queue {
     useListenNotify: true,
     schedule: false,
     options: '-c idle_in_transaction_session_timeout=5000',
-    superviseIntervalSeconds: 1,
-    monitorIntervalSeconds: 1,
-    maintenanceIntervalSeconds: DELETE_AFTER_SECONDS,
+    // The leader of the sweep does that.
+    supervise: false,
+    monitorIntervalSeconds: 30,
+    maintenanceIntervalSeconds: 3600,
     queueCacheIntervalSeconds: 1,
-    ...(options.bossClock ? { clock: options.bossClock, supervise: false } : {}),
+    ...(options.bossClock ? { clock: options.bossClock } : {}),
   });
   boss.on('error', (error) => log.error({ error: errorText(error) }, 'queue error'));
   boss.on('warning', (warning) => log.debug({ warning: warning.message }, 'queue warning'));
@@ -103,11 +97,14 @@ export function createQueue(options: QueueOptions): Queue {
     );
   }
 
+  const cleanUp = createSweep(
+    (text, values) => boss.getDb().executeSql(text, values),
+    () => boss.supervise(),
+  );
+
   async function round(): Promise<boolean> {
     await follow();
-    releaseDead ??= createReleaseDead(boss.getDb());
-    await releaseDead();
-    return false;
+    return cleanUp.round();
   }
 
   async function declare(kind: TaskKind<object>): Promise<void> {
@@ -116,7 +113,7 @@ export function createQueue(options: QueueOptions): Queue {
       retryDelayMax: kind.retryMaxSeconds ?? RETRY.retryDelayMax,
       expireInSeconds: kind.timeoutSeconds,
       heartbeatSeconds: HEARTBEAT_SECONDS,
-      deleteAfterSeconds: DELETE_AFTER_SECONDS,
+      deleteAfterSeconds: 600,
       retentionSeconds: 30 * 24 * 3600,
       notify: true,
     };
@@ -230,6 +227,7 @@ export function createQueue(options: QueueOptions): Queue {
     async stop(drainMs) {
       halt();
       await sweep?.stop();
+      if (sweep) await cleanUp.leave().catch(onError);
       await drain(drainMs);
       if (started) await boss.stop({ graceful: true, timeout: CUT_MS });
     },
