@@ -39,10 +39,3 @@ begin
     values (old.id, case when tg_op = 'UPDATE' and new.stage is distinct from old.stage then new.stage else '' end);
   return null;
 end $$;
-
--- Ids are drawn before the commit, so who follows by id alone misses what commits late. Followers read in the order of the
--- transactions instead, and only what no open transaction can come before. Events from before this stand first.
-alter table events add column xact xid8 not null default '0';
-alter table events alter column xact set default pg_current_xact_id();
-drop index events_batch;
-create index events_batch on events (batch_id, xact, id) where batch_id is not null;

@@ -43,3 +43,18 @@ test('those who follow a batch by the last id get every event once, whatever the
   expect(followed).toEqual(all.map(({ id }) => id));
   expect(new Set(all.map(({ type }) => type)).size).toBeGreaterThanOrEqual(4);
 });
+
+test('a transaction that stays open and writes no event holds no follower back', async () => {
+  const app = await createTestApp();
+  const answer = await app.admin.request('POST', '/api/v1/videos/batch', { videos: [SMALL, SMALL] });
+  const { batchId, jobIds } = answer.json<{ data: { batchId: string; jobIds: string[] } }>().data;
+  const client = new Client({ connectionString: app.databaseUrl });
+  await client.connect();
+  onTestFinished(() => client.end());
+  await client.query('begin');
+  await client.query('create table unrelated as select pg_current_xact_id()');
+  await app.admin.request('DELETE', `/api/v1/videos/${jobIds[1]}`);
+  const page = await app.admin.request('GET', `/api/v1/batches/${batchId}/events?after=0`);
+  const types = page.json<{ data: { type: string }[] }>().data.map(({ type }) => type);
+  expect(types).toContain('job.cancelled');
+});

@@ -2,8 +2,8 @@ import type { Principal } from '../accounts/principal.ts';
 import type { AssetsService } from '../assets/assets.service.ts';
 import { AppError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
-import type { EventRecord } from '../events/event.ts';
-import { listBatchEvents } from '../events/events.repository.ts';
+import type { EventPage, EventRecord } from '../events/event.ts';
+import { createFollowBatch } from '../events/follow-batch.ts';
 import type { ClientRetry } from '../jobs/client-retry.ts';
 import type { Create, Created } from '../jobs/create-job.ts';
 import type { EngineParts } from '../jobs/engine.ts';
@@ -50,7 +50,7 @@ export interface BatchesService {
   cancel(caller: Principal, id: string): Promise<CancelOutcomes>;
   /** Creates new tries of what failed or was cancelled. Throws `nothing_to_retry`. */
   retry(caller: Principal, id: string, retry: ClientRetry): Promise<Created>;
-  events(caller: Principal, id: string, page: { after: number; limit: number }): Promise<EventRecord[]>;
+  events(caller: Principal, id: string, page: EventPage): Promise<EventRecord[]>;
 }
 
 export interface BatchesParts extends EngineParts, RetryParts {
@@ -61,6 +61,7 @@ export interface BatchesParts extends EngineParts, RetryParts {
 
 export function createBatchesService(parts: BatchesParts): BatchesService {
   const { db, clock, draftJob, create, maxVideos } = parts;
+  const followBatch = createFollowBatch(db);
 
   async function owned(caller: Principal, id: string): Promise<Batch> {
     const batch = await findBatch(db, caller.ownerId, id);
@@ -126,7 +127,7 @@ export function createBatchesService(parts: BatchesParts): BatchesService {
     },
     async events(caller, id, page) {
       await owned(caller, id);
-      return listBatchEvents(db, caller.ownerId, id, page);
+      return followBatch(caller.ownerId, id, page);
     },
   };
 }

@@ -3,6 +3,7 @@ import { errorText } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { startLoop } from '../core/loop.ts';
 import type { Db } from './open.ts';
+import { createFloor } from './outbox-floor.ts';
 import { MOST_SENT, sendChanges } from './outbox.repository.ts';
 
 /** Tells all processes of changes that were committed without a notification. */
@@ -23,11 +24,15 @@ const PAUSE_MS = 10;
  * logged, and tried again with the next sweep.
  */
 export function startOutbox({ db, log }: { db: Db; log: Log }): Outbox {
+  const floor = createFloor();
   return startLoop({
     clock: systemClock,
     intervalMs: SWEEP_MS,
     async round(signal) {
-      const sent = await sendChanges(db);
+      const startedMs = performance.now();
+      const above = floor.at(startedMs);
+      const { sent, top } = await sendChanges(db, above);
+      floor.looked({ above, startedMs, endedMs: performance.now(), top, isAll: sent < MOST_SENT });
       if (sent > 0) await sleep(systemClock, PAUSE_MS, signal);
       return sent === MOST_SENT;
     },

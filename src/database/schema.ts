@@ -96,8 +96,6 @@ export interface EventsTable {
   type: string;
   data: ColumnType<JsonObject, string, never>;
   created_at: Date;
-  /** The transaction that wrote it; 0 for those of before there was this column. */
-  xact: ColumnType<string, never, never>;
 }
 
 export interface BatchesTable {

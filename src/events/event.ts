@@ -7,3 +7,9 @@ export interface EventRecord {
   data: Record<string, unknown>;
   createdAt: Date;
 }
+
+export interface EventPage {
+  /** The id of the last event that was seen; 0: none. */
+  after: number;
+  limit: number;
+}

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { DB } from '../database/schema.ts';
-import type { EventRecord } from './event.ts';
+import type { EventPage, EventRecord } from './event.ts';
+import type { Look } from './settled.ts';
 
 export interface NewEvent {
   ownerId: string;
@@ -43,36 +44,39 @@ export async function listJobEvents(db: Kysely<DB>, ownerId: string, jobId: stri
   }));
 }
 
-/**
- * Events of a batch and of its jobs from behind an event's id, in the order of their transactions. Holds back what an open
- * transaction could still come before: those who go on from the last id miss nothing and get nothing twice.
- */
+/** Events of a batch and of its jobs, oldest first, from behind an event's id; with `upTo` no further than that one. */
 export async function listBatchEvents(
   db: Kysely<DB>,
   ownerId: string,
   batchId: string,
-  { after, limit }: { after: number; limit: number },
+  { after, upTo, limit }: EventPage & { upTo?: number },
 ): Promise<EventRecord[]> {
-  const last = await db.selectFrom('events').select('xact').where('id', '=', after).executeTakeFirst();
-  const isBehind = last
-    ? sql<boolean>`(xact, id) > (${last.xact}::xid8, ${after}::bigint)`
-    : sql<boolean>`id > ${after}`;
-  const rows = await db
+  return db
     .selectFrom('events')
     .select(['id', 'type', 'job_id as jobId', 'data', 'created_at as createdAt'])
     .where('batch_id', '=', batchId)
     .where('owner_id', '=', ownerId)
-    .where(isBehind)
-    // What is visible and yet beyond all that has ended here was restored from another server.
-    .where(
-      sql<boolean>`(xact < pg_snapshot_xmin(pg_current_snapshot())
-        or xact >= pg_snapshot_xmax(pg_current_snapshot()))`,
-    )
-    .orderBy('xact')
+    .where('id', '>', after)
+    .$if(upTo !== undefined, (query) => query.where('id', '<=', upTo ?? 0))
     .orderBy('id')
     .limit(limit)
     .execute();
-  return rows;
+}
+
+/**
+ * How far the log has got, and who is writing to it: everything up to `top` has been drawn by a transaction that has ended or
+ * is one of `writers`. In this order: who has drawn an id holds the lock that is looked for until its end.
+ */
+export async function lookAtLog(db: Kysely<DB>): Promise<Look> {
+  const { top } = await db
+    .selectFrom('events')
+    .select((eb) => eb.fn.max<number | null>('id').as('top'))
+    .executeTakeFirstOrThrow();
+  const { rows } = await sql<{ writer: string }>`
+    select virtualtransaction as writer from pg_locks
+    where locktype = 'relation' and relation = 'events'::regclass and mode = 'RowExclusiveLock' and granted
+      and database = (select oid from pg_database where datname = current_database())`.execute(db);
+  return { top: Number(top ?? 0), writers: rows.map(({ writer }) => writer) };
 }
 
 /** How many events of a type a job has, those of this transaction included. */
