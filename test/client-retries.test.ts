@@ -146,6 +146,7 @@ test('two equal videos whose answers were both lost are two for their retries to
     expect((await send(app, retryCount)).id).toBe(second);
   }
   expect(await countJobs(app)).toBe(2);
+  await app.clock.advance(2000);
   // Both have had their second retry: a third one of that number belongs to a request that never came through.
   expect((await send(app, 2)).isReplayed).toBe(false);
 });

@@ -187,7 +187,6 @@ export const CancelledBatchSchema = Type.Object(
         cancelled: Count,
         cancelled_billed: Count,
         too_late: Count,
-        written_off: Count,
         unknown: Count,
       },
       { description: 'What came of it upstream, of those that this call cancelled.' },

@@ -5,7 +5,8 @@ import type { EngineParts } from '../jobs/engine.ts';
 import type { Job } from '../jobs/job.ts';
 import { findOpen } from './batches.repository.ts';
 
-export type CancelOutcomes = Record<NonNullable<Job['cancel_outcome']>, number>;
+/** How many came to what, as far as a cancellation can tell at once. */
+export type CancelOutcomes = Record<Exclude<NonNullable<Job['cancel_outcome']>, 'written_off'>, number>;
 
 /** Running jobs whose upstream is asked to stop at a time. */
 const AT_ONCE = 16;
@@ -15,12 +16,15 @@ const AT_ONCE = 16;
  * work, each with its upstream. Returns what came of it. Throws `batch_already_finished` when there was none.
  */
 export async function cancelOpen(parts: EngineParts, batchId: string): Promise<CancelOutcomes> {
-  const outcomes = { not_started: 0, cancelled: 0, cancelled_billed: 0, too_late: 0, unknown: 0, written_off: 0 };
+  const outcomes = { not_started: 0, cancelled: 0, cancelled_billed: 0, too_late: 0, unknown: 0 };
   const waiting = await cancelQueued(parts, await findOpen(parts.db, batchId));
   outcomes.not_started = waiting.length;
   const limit = pLimit(AT_ONCE);
   const running = (await findOpen(parts.db, batchId)).map((id) => limit(() => cancelOne(parts, id)));
-  for (const job of await Promise.all(running)) if (job?.cancel_outcome) outcomes[job.cancel_outcome] += 1;
+  for (const job of await Promise.all(running)) {
+    const outcome = job?.cancel_outcome;
+    if (outcome && outcome !== 'written_off') outcomes[outcome] += 1;
+  }
   if (Object.values(outcomes).every((count) => count === 0)) throw new AppError('batch_already_finished');
   return outcomes;
 }

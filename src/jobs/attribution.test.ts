@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Fit, ListedVideo, Plan } from '../providers/provider.ts';
-import { attribute, type Doubtful, type Sight } from './attribution.ts';
+import { attribute, type Sight } from './attribution.ts';
 import { GRACE_MS } from './calls.ts';
+import type { Doubtful } from './claims.ts';
 
 const SENT = Date.UTC(2026, 10, 20);
 const HOUR = 3_600_000;
@@ -106,6 +107,18 @@ describe('a video is an attempt’s own', () => {
 
   it('not when there are more equal videos than equal attempts: one is another program’s', () => {
     expect(judge({ unclaimed: [listed('v'), listed('w')] })).toMatchObject(unknown);
+  });
+
+  it('when several requests that may be mixed up are all explained, and in one way only', () => {
+    const [long, cut] = [doubtful('att_long', { words: 'a boat at dawn' }), doubtful('att_cut')];
+    const [theirs, own] = [listed('long', { words: 'a boat at dawn' }), listed('cut')];
+    const both = [theirs, own];
+    expect(judge({ wanted: cut, rivals: [long], unclaimed: both })).toEqual(found('cut'));
+    expect(judge({ wanted: long, rivals: [cut], unclaimed: both })).toEqual(found('long'));
+    const either = [listed('v', { fit: 'match' }), listed('w', { fit: 'match' })];
+    expect(judge({ wanted: cut, rivals: [long], unclaimed: either })).toMatchObject(unknown);
+    const picture = doubtful('att_picture', { hasInputs: true });
+    expect(judge({ wanted: cut, rivals: [long, picture], unclaimed: both })).toMatchObject(unknown);
   });
 
   it('not when it was created far from the calls', () => {

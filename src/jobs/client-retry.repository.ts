@@ -36,16 +36,18 @@ export interface Repetition {
   retryCount: number;
   /** An answer that ended before cannot be the one that was lost. */
   since: Date;
+  /** A retry of the same number that comes after this is the same one, sent twice on its way. */
+  sameSince: Date;
 }
 
 /**
  * The job that a retry without a key repeats: made by the same request, answered lately, and not yet the answer to a retry
- * of this number: one may overtake another, but none comes twice. Of several, the one that has answered the most, then the
- * oldest. What its owner has put away was heard of, so that its answer was not lost. Needs `lockFingerprint`.
+ * of this number: one may overtake another, but none comes twice, except at the same moment. Of several, one that has not
+ * answered this number, then the one that has answered the most, then the oldest. What its owner has put away was heard of, so that its answer was not lost. Needs `lockFingerprint`.
  */
 export async function findRepeated(
   tx: Transaction<DB>,
-  { ownerId, fingerprint, retryCount, since }: Repetition,
+  { ownerId, fingerprint, retryCount, since, sameSince }: Repetition,
 ): Promise<Job | undefined> {
   return tx
     .selectFrom('jobs')
@@ -55,7 +57,8 @@ export async function findRepeated(
     .where('owner_id', '=', ownerId)
     .where('deleted_at', 'is', null)
     .where((eb) => eb(eb.fn.coalesce('answered_at', 'created_at'), '>=', since))
-    .where(sql<boolean>`${retryCount} <> all(coalesce(retry_counts, '{}'))`)
+    .where(sql<boolean>`(${retryCount} <> all(coalesce(retry_counts, '{}')) or answered_at >= ${sameSince})`)
+    .orderBy(sql`${retryCount} = any(coalesce(retry_counts, '{}'))`)
     .orderBy(sql`cardinality(coalesce(retry_counts, '{}'))`, 'desc')
     .orderBy('created_at')
     .orderBy('id')

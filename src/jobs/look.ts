@@ -1,9 +1,10 @@
 import type { ListedVideo, Plan, Provider } from '../providers/provider.ts';
 import { ProviderError } from '../providers/provider.ts';
 import type { Attempt } from './attempts.repository.ts';
-import { attribute, type Completeness, type Doubtful, type Verdict } from './attribution.ts';
+import { attribute, type Completeness, type Verdict } from './attribution.ts';
 import { findCalls } from './calls.repository.ts';
 import { GRACE_MS, isUnderWay, spanOf } from './calls.ts';
+import type { Doubtful } from './claims.ts';
 import { type DoubtfulRow, findClaims, findLatestAccepted, findRivals } from './doubtful.repository.ts';
 import type { EngineParts } from './engine.ts';
 import type { Job } from './job.ts';

@@ -10,6 +10,9 @@ import type { Job } from './job.ts';
  */
 const RETRY_WINDOW_MS = 20_000;
 
+/** The official clients wait for longer than this before a retry: what comes sooner with the same number is the same one. */
+const SAME_RETRY_MS = 500;
+
 /**
  * The job that a retry without a key repeats, which from then on has answered that retry as well. `nowMs` is the time. Holds
  * back other retries of the same request until the transaction ends.
@@ -22,7 +25,8 @@ export async function findFormer(
 ): Promise<Job | undefined> {
   await lockFingerprint(tx, fingerprint);
   const since = new Date(nowMs - RETRY_WINDOW_MS);
-  const former = await findRepeated(tx, { ownerId, fingerprint, retryCount, since });
+  const sameSince = new Date(nowMs - SAME_RETRY_MS);
+  const former = await findRepeated(tx, { ownerId, fingerprint, retryCount, since, sameSince });
   if (former) await saveRetry(tx, former.id, retryCount, new Date(nowMs));
   return former;
 }
