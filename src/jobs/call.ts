@@ -1,5 +1,5 @@
 import { type Backoff, backoffMs } from '../core/backoff.ts';
-import { sleep } from '../core/clock.ts';
+import { sleep, systemClock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
 import { retryable } from '../database/retryable.ts';
 import {
@@ -25,6 +25,12 @@ const SUBMIT_TIMEOUT_MS = 30_000;
 /** For giving up and saying so, in ms. */
 const SLACK_MS = 1000;
 
+/** A call that has been written down and not been made yet. */
+export interface BegunCall extends Call {
+  /** Wall time before it was written down, in ms: the machine may sleep, which a steady clock does not notice. */
+  wallAt: number;
+}
+
 /** What came of a call: an operation, or the error, always with how it ended. */
 export type Heard =
   { operation: Operation; ended: Ended } | { operation?: undefined; error: ProviderError; ended: Ended };
@@ -38,13 +44,14 @@ export function beginCall(
   { id }: Pick<Attempt, 'id'>,
   from: 'intended' | 'unconfirmed',
   { submitTimeoutMs = SUBMIT_TIMEOUT_MS }: Pick<Provider, 'submitTimeoutMs'>,
-): Promise<Call | undefined> {
+): Promise<BegunCall | undefined> {
+  const wallAt = systemClock.now();
   return parts.write(async ({ tx, now }) => {
     const attempt = await lockAttempt(tx, id);
     if (attempt?.state !== from || attempt.duty !== null) return undefined;
     if (from === 'intended') await moveAttempt(tx, id, 'sent', now);
     const endsAt = now.getTime() + SEND_WITHIN_MS + submitTimeoutMs + SLACK_MS;
-    return insertCall(tx, id, now, new Date(endsAt));
+    return { ...(await insertCall(tx, id, now, new Date(endsAt))), wallAt };
   });
 }
 
@@ -53,7 +60,7 @@ export async function makeCall(
   parts: Pick<EngineParts, 'clock' | 'log'>,
   provider: Provider,
   { id, plan, job_id: jobId }: Attempt,
-  call: Call,
+  call: BegunCall,
   {
     reference,
     task,
@@ -64,7 +71,8 @@ export async function makeCall(
     wasAsked = true;
     // A process that is to stop begins no call: it would have to wait for its end.
     if (task.stopping.aborted) return false;
-    return parts.clock.now() <= call.sent_at.getTime() + SEND_WITHIN_MS;
+    const passedMs = Math.max(parts.clock.now() - call.sent_at.getTime(), systemClock.now() - call.wallAt);
+    return passedMs <= SEND_WITHIN_MS;
   };
   const end = (outcome: CallOutcome): Ended => ({ callId: call.id, outcome });
   try {
