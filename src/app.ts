@@ -88,8 +88,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     cache.reset(true);
     accounts.sessions.forget();
     void reloadPrices();
-    // Another server may answer now, with another clock; the next measure comes within seconds if this one fails.
-    clock.sync().catch(() => {});
   });
   const access = await createAccess({
     config,
@@ -159,6 +157,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     async start() {
       const inStep = keepInStep(clock, log);
       lifecycle.onStop('clock', () => inStep.stop());
+      // Another server may answer now, with another clock; the next measure comes within seconds if this one fails.
+      listener.onReconnect(() => void clock.sync().catch(() => {}));
       const alone = config.database.url === undefined;
       await queue.start({ work: works, alone });
       await presence.enter();

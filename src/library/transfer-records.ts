@@ -115,7 +115,9 @@ const VideoRecord = Type.Object({
       charged: Nullable(Type.Boolean()),
     }),
   ),
-  cancelOutcome: Nullable(OneOf(['not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown', 'written_off'])),
+  cancelOutcome: Nullable(
+    OneOf(['not_started', 'cancelled', 'cancelled_billed', 'too_late', 'unknown', 'written_off']),
+  ),
   estimatedMicros: Count,
   chargedMicros: Nullable(Count),
   result: Nullable(Result),
