@@ -193,6 +193,7 @@ test('connections say what they do and how it went lately', async () => {
     name: 'simulator',
     models: ['simulator'],
     running: 0,
+    workers: 1,
     maxRunning: 5,
     allowed: 5,
     free: 5,

@@ -31,6 +31,7 @@ const ConnectionSchema = Type.Object(
     models: Type.Array(Type.String()),
     running: Type.Integer(),
     waiting: Type.Integer(),
+    workers: Type.Integer({ description: 'Processes that take work for it right now.' }),
     maxRunning: Type.Integer(),
     allowed: Type.Number({ description: 'How many may run at once, as the provider has taught us.' }),
     free: Type.Integer({ description: 'How many more may start right now.' }),
@@ -100,14 +101,16 @@ export function registerSystemAdminRoutes(server: Server, options: SystemAdminOp
     const now = new Date(clock.now());
     const names = catalog.connections.map(({ name }) => name);
     const [figures, paces] = await Promise.all([
-      connectionFigures(db, names, new Date(now.getTime() - RECENT_MS)),
+      connectionFigures(db, names, new Date(now.getTime() - RECENT_MS), now),
       listPaces(db),
     ]);
     return catalog.connections.map((connection) => {
       const { name, adapter, maxRunning, maxCallsPerMinute, whenUnconfirmed = 'ask' } = connection;
       const {
         running = 0,
+        placed = 0,
         waiting = 0,
+        workers = 0,
         completed = 0,
         failed = 0,
         cancelled = 0,
@@ -121,9 +124,10 @@ export function registerSystemAdminRoutes(server: Server, options: SystemAdminOp
         models: catalog.list().flatMap((entry) => (entry.connection.name === name ? [entry.model.id] : [])),
         running,
         waiting,
+        workers,
         maxRunning,
         allowed: Math.min(maxRunning, Math.floor(pace.allowed ?? maxRunning)),
-        free: allowance(pace, connection, running, now).free,
+        free: allowance(pace, connection, placed, now).free,
         maxCallsPerMinute: maxCallsPerMinute ?? null,
         slowedAt: pace.slowed_at?.toISOString() ?? null,
         blockedUntil: isBlocked ? (pace.blocked_until?.toISOString() ?? null) : null,
