@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Fit, ListedVideo, Plan } from '../providers/provider.ts';
+import type { Fit, ListedVideo } from '../providers/listed-video.ts';
+import type { Plan } from '../providers/provider.ts';
 import { attribute, type Sight } from './attribution.ts';
 import { GRACE_MS } from './calls.ts';
 import type { Doubtful } from './claims.ts';

@@ -1,4 +1,5 @@
-import type { ListedVideo, Operation } from '../providers/provider.ts';
+import type { ListedVideo } from '../providers/listed-video.ts';
+import type { Operation } from '../providers/provider.ts';
 import { GRACE_MS } from './calls.ts';
 import { candidatesOf, claimOf, type Doubtful, type Evidence } from './claims.ts';
 

@@ -1,4 +1,5 @@
-import type { ListedVideo, Operation, Plan } from '../providers/provider.ts';
+import type { ListedVideo } from '../providers/listed-video.ts';
+import type { Operation, Plan } from '../providers/provider.ts';
 import type { Span } from './calls.ts';
 import { createTimeline, type Landmark } from './timeline.ts';
 

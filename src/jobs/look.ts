@@ -1,4 +1,5 @@
-import type { ListedVideo, Plan, Provider } from '../providers/provider.ts';
+import type { ListedVideo } from '../providers/listed-video.ts';
+import type { Plan, Provider } from '../providers/provider.ts';
 import { ProviderError } from '../providers/provider.ts';
 import type { Attempt } from './attempts.repository.ts';
 import { attribute, type Completeness, type Verdict } from './attribution.ts';

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Json, JsonObject } from '../core/json.ts';
 import type { Micros } from '../core/money.ts';
+import type { ListPage } from './listed-video.ts';
 import type { ModelSpec, Size, SourceKind } from './model.ts';
 
 /** A first-frame image, already checked: its bytes and true type. */
@@ -122,35 +123,6 @@ export interface ProviderFailure {
   /** Whether the same request may succeed another time. */
   retryable: boolean;
   billed: boolean | 'unknown';
-}
-
-/**
- * How well a listed video fits a plan. A difference never proves that a video is another one: servers trim, normalise, cut
- * and rename what they are given.
- * - `match`: it says enough about itself, and all of it is the plan's, up to how it is written.
- * - `near`: it may be the plan's, told in fewer or other words.
- * - `other`: something that it says is not the plan's.
- */
-export type Fit = 'match' | 'near' | 'other';
-
-/** A video in a provider's list. */
-export interface ListedVideo {
-  /** Undefined where the list tells no id. */
-  operation: Operation | undefined;
-  /** Ms since the epoch by the provider's clock; undefined when the list does not say. */
-  createdAt: number | undefined;
-  /** The idempotency key that it was created with, where the provider keeps it. */
-  marker: string | undefined;
-  /** What an operator is shown of it: no prompt, no address. */
-  shown: JsonObject;
-  fits(plan: Plan): Fit;
-}
-
-/** One page of a provider's list, newest first. */
-export interface ListPage {
-  videos: ListedVideo[];
-  /** Ms since the epoch by the provider's clock when it answered; undefined when it does not say. */
-  servedAt: number | undefined;
 }
 
 /** Bytes of one output. */

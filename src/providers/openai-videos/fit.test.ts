@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Fit, VideoSource } from '../provider.ts';
+import type { Fit } from '../listed-video.ts';
+import type { VideoSource } from '../provider.ts';
 import { readAnswer } from './answer.ts';
 import { dialectNamed } from './dialects.ts';
 import { fitOf } from './fit.ts';

@@ -1,5 +1,6 @@
 import { parseSize, sizeText } from '../model.ts';
-import type { Fit, Plan } from '../provider.ts';
+import type { Fit } from '../listed-video.ts';
+import type { Plan } from '../provider.ts';
 import { operationId, type VideoAnswer } from './answer.ts';
 
 type Told = Pick<VideoAnswer, 'createdAt' | 'prompt' | 'model' | 'size' | 'seconds' | 'remixedFrom'>;

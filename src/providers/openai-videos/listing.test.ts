@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Outbound } from '../../core/outbound.ts';
-import type { ListedVideo } from '../provider.ts';
+import type { ListedVideo } from '../listed-video.ts';
 import { createTestClock } from '../testing.ts';
 import { dialectNamed } from './dialects.ts';
 import { createOpenAiVideos } from './openai-videos.ts';

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../core/json.ts';
-import { type ListedVideo, type ListPage, ProviderError } from '../provider.ts';
+import type { ListedVideo, ListPage } from '../listed-video.ts';
+import { ProviderError } from '../provider.ts';
 import { publicText } from '../redact.ts';
 import type { VideoAnswer } from './answer.ts';
 import type { ServerConnection } from './connection.ts';
