@@ -13,7 +13,7 @@ export interface WorkGate {
 /** More than networks and loads explain, in ms: this machine's clock, or the database's, is wrong. */
 export const MAX_SKEW_MS = 5000;
 
-/** The gate is closed. Its message is for whoever operates the service: it names no secret. */
+/** The gate is closed. Its message is for the operator: it names no secret. */
 export class ClockSkew extends Error {
   override readonly name = 'ClockSkew';
 }

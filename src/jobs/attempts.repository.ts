@@ -85,7 +85,7 @@ export async function withdrawAttempt(tx: Transaction<DB>, id: string, now: Date
   return row !== undefined;
 }
 
-/** Holds an attempt until the transaction ends: whoever writes a call down, or concludes something, does so first. */
+/** Holds an attempt until the transaction ends: a transaction that writes a call down, or concludes something, does so first. */
 export async function lockAttempt(tx: Transaction<DB>, id: string): Promise<Attempt | undefined> {
   return tx.selectFrom('attempts').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }

@@ -80,7 +80,7 @@ describe('a video is an attempt’s own', () => {
     );
   });
 
-  it('not when it may be the video of somebody’s picture', () => {
+  it('not when it may be the video of another person’s picture', () => {
     expect(
       judge({ unclaimed: [listed('v')], rivals: [doubtful('att_b', { hasInputs: true })] }),
     ).toMatchObject(unknown);

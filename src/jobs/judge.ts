@@ -81,6 +81,6 @@ async function countOthers(
 ): Promise<number> {
   if (stage === 'rendering') return countPolls(write.tx, connection);
   const since = Math.min(...troubles.map(({ trouble }) => trouble.sameSince.getTime()));
-  // Files that came meanwhile: those that are on their way are few, and nothing is known of them yet.
+  // Files that have come since then: those that are on their way are few, and nothing is known of them yet.
   return countCompleted(write, connection, new Date(since));
 }

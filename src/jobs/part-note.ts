@@ -27,7 +27,7 @@ export async function readNote(path: string): Promise<PartNote | undefined> {
 
 /**
  * Begins a part: what is there goes first, note and bytes, so that no note ever stands beside the bytes of another file.
- * At once, without giving up the thread: a stream that waits to be read may break off meanwhile, and what it had is lost.
+ * At once, without giving up the thread: a stream that waits to be read may break off, and what it had is lost.
  * Resolves when the note is written; without one, which is all that its failure means, the next try begins again.
  */
 export async function beginPart(

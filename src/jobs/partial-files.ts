@@ -61,7 +61,7 @@ async function takeOver(part: string, files: Pick<RunFiles, 'part' | 'note'>): P
     await copyFile(part, files.part);
     await copyFile(noteOf(part), files.note);
   } catch {
-    // Gone meanwhile, or the disk is full: the download begins again.
+    // Gone since then, or the disk is full: the download begins again.
   }
   if (!isSameNote(before, await readNote(files.note))) await rm(files.note, { force: true });
 }
@@ -78,7 +78,7 @@ const RUN_FILE = /^(video_[^.]+)\.[^.]+\./;
 
 /**
  * Removes what runs have left behind whose jobs are not being archived any more (taken over by another machine,
- * cancelled, failed), and every file that nobody has touched for a day; folders stay. `archiving` says which of some jobs
+ * cancelled, failed), and every file that has not been touched for a day; folders stay. `archiving` says which of some jobs
  * are at it. `now` is in ms since the epoch. Harmless beside runs under way.
  */
 export async function removeAbandoned(

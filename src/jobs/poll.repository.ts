@@ -116,7 +116,7 @@ export interface PollOutcome {
 
 /**
  * Writes back what many checks found, in one go. Progress never goes back; a job without news is not touched. Jobs come
- * before polls, and polls before troubles, as everywhere: whoever moves a job holds it when it removes its poll.
+ * before polls, and polls before troubles, as everywhere: a transaction that moves a job holds it when it removes its poll.
  */
 export async function recordPolls(write: Write, outcomes: readonly PollOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;

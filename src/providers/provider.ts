@@ -203,7 +203,7 @@ export type CancelOutcome = 'cancelled' | 'cancelled_billed' | 'too_late';
  * - `rejected`: it understood and said no (4xx): the same request will be refused again.
  * - `unauthorized`: our credential is not accepted, or the account behind it is empty (401, 402, 403, quota errors).
  * - `gone`: it says in its own terms that it does not know this operation or has no such output (404, 410 with its JSON).
- * - `ambiguous`: nobody knows (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be
+ * - `ambiguous`: it cannot be known (time-out, reset, any 5xx even with Retry-After, 408, 409, 425, an answer that cannot be
  *   read, a gateway's page in place of one).
  */
 export type ProviderErrorKind =

@@ -32,7 +32,7 @@ export async function checkReadiness(
       await Promise.race([check(), timeout(clock)]);
       return [name, { ok: true, ms: clock.now() - startedAt }] as const;
     } catch (error) {
-      // Whoever operates the service has to know by how much; it says nothing else about the inside.
+      // The operator has to know by how much; it says nothing else about the inside.
       if (error instanceof ClockSkew) return [name, { ok: false, ms: 0, message: error.message }] as const;
       log.warn({ check: name, error: errorText(error) }, 'readiness check failed');
       return [name, { ok: false, ms: clock.now() - startedAt, message: `${name} is not available` }] as const;

@@ -8,7 +8,7 @@ export interface ListPage {
   videos: VideoAnswer[];
   /** The id to go on after; undefined when no further page can be had. */
   next: string | undefined;
-  /** The list surely ends here: the server said so, or gave nothing behind a video that it still knows. */
+  /** The list ends here for certain: the server said so, or gave nothing behind a video that it still knows. */
   ended: boolean;
   /** Ms since the epoch by the server's clock (its `Date` header). */
   servedAt: number | undefined;
