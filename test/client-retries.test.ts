@@ -135,6 +135,13 @@ test('a deliberate repetition is a second video, and so is one whose first try w
   expect(new Set(ids).size).toBe(3);
 });
 
+test('tries that did not come through count: a third retry may come a minute after the answer', async () => {
+  const app = await createTestApp();
+  const { id } = await send(app, 0);
+  await app.clock.advance(50_000);
+  expect((await send(app, 3)).id).toBe(id);
+});
+
 test('two equal videos whose answers were both lost are two for their retries too', async () => {
   const app = await createTestApp();
   const first = (await send(app, 0)).id;

@@ -24,12 +24,11 @@ export async function imposeDuty(write: Write, attemptIds: readonly string[]): P
     .where('stop_outcome', 'is', null)
     .returning('job_id')
     .execute();
-  const startAfter = new Date(write.now.getTime() + TASK_DELAY_MS);
   const jobIds = [...new Set(rows.map(({ job_id: jobId }) => jobId))];
   await write.queue.send(
     write.tx,
     TASKS.stop,
-    jobIds.map((jobId) => ({ key: jobId, data: { jobId }, startAfter })),
+    jobIds.map((jobId) => ({ key: jobId, data: { jobId }, delayMs: TASK_DELAY_MS })),
   );
 }
 

@@ -5,8 +5,9 @@ import { findRepeated, lockFingerprint, saveRetry } from './client-retry.reposit
 import type { Job } from './job.ts';
 
 /**
- * A retry without a key is taken for one of a request whose answer ended at most this long before. The official clients wait
- * for at most 8 s; the rest is for the loss to be noticed.
+ * A retry without a key is taken for one of a request whose answer ended at most this long before, for each try since then:
+ * those in between may not have come through. The official clients wait for at most 8 s; the rest is for the loss to be
+ * noticed.
  */
 const RETRY_WINDOW_MS = 20_000;
 
@@ -24,7 +25,7 @@ export async function findFormer(
   nowMs: number,
 ): Promise<Job | undefined> {
   await lockFingerprint(tx, fingerprint);
-  const since = new Date(nowMs - RETRY_WINDOW_MS);
+  const since = new Date(nowMs - RETRY_WINDOW_MS * retryCount);
   const sameSince = new Date(nowMs - SAME_RETRY_MS);
   const former = await findRepeated(tx, { ownerId, fingerprint, retryCount, since, sameSince });
   if (former) await saveRetry(tx, former.id, retryCount, new Date(nowMs));

@@ -183,10 +183,12 @@ export function createQueue(options: QueueOptions): Queue {
     define: (kind) => void kinds.set(kind.name, kind as unknown as TaskKind<object>),
 
     async send(tx, name, items) {
-      const rows = items.map(({ key, data, startAfter }) => ({
+      // A task without a delay is due at the time of the transaction; tests say which that is.
+      const now = options.bossClock && { startAfter: new Date(clock.now()) };
+      const rows = items.map(({ key, data, delayMs }) => ({
         data,
         singletonKey: key,
-        ...((startAfter ?? options.bossClock) ? { startAfter: startAfter ?? new Date(clock.now()) } : {}),
+        ...(delayMs === undefined ? now : { startAfter: `${delayMs} milliseconds` }),
       }));
       if (rows.length > 0) await boss.insert(name, rows, { db: fromKysely(tx) });
     },

@@ -33,8 +33,8 @@ export interface TaskKind<Data extends object> {
 export interface SendItem<Data extends object> {
   key: string;
   data: Data;
-  /** Not to be run before. */
-  startAfter?: Date;
+  /** Not to be run sooner than after so long, in ms by the queue's own clock. */
+  delayMs?: number;
 }
 
 export interface Queue {
