@@ -7,7 +7,7 @@ import { type BenchmarkOptions, median, perSecond, type Report } from './report.
 const CLIENTS = 48;
 const GOAL = 0.8;
 
-/** Between two stages of one status, so that every commit is one that somebody may wait for. */
+/** Between two stages of one status, so that every commit is one that a client may wait for. */
 const UPDATE = `update jobs set stage = case stage when 'rendering' then 'archiving' else 'rendering' end,
   updated_at = clock_timestamp() where id = $1`;
 

@@ -83,7 +83,7 @@ test('a call that was not taken is made again once the complete list proves it',
   expect(await operationsOf(app, jobId)).toEqual(['up_1']);
 });
 
-test('videos that other programs made days ago stand in nobody’s way', async () => {
+test('videos that other programs made days ago do not stand in the way', async () => {
   const { app, upstream } = await appWithUpstream({
     promises: COMPLETE,
     onCreate: (call, response) => (call === 1 ? Boolean(response.destroy()) : false),

@@ -124,7 +124,7 @@ export interface Recount {
 }
 
 /**
- * Counts anew what has turned out otherwise, with the person, team and key it was counted with and in the day and month in which it was, as the
+ * Corrects the count of what has turned out otherwise, with the person, team and key it was counted with and in the day and month in which it was, as the
  * jobs' own rows say; periods that no meter keeps any more stay as they are. A meter never stands in the way of a settlement:
  * it stops at zero.
  */

@@ -12,7 +12,7 @@ interface Round {
   acts: readonly [CreateAct, CreateAct];
 }
 
-/** The product waits longer than that for an answer, and looks into the list meanwhile. */
+/** The product waits longer than that for an answer, and looks into the list while it waits. */
 const LATE_MS = 30_000;
 const TIMEOUT_MS = 40_000;
 const WATCHED_MS = 150_000;
